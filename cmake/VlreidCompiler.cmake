@@ -14,7 +14,7 @@ endif()
 
 add_library(vlreid_flags INTERFACE)
 target_compile_options(vlreid_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wmissing-declarations -Werror
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wmissing-declarations -Wno-restrict -Werror
   -fno-math-errno -fno-trapping-math)
 target_include_directories(vlreid_flags INTERFACE "${CMAKE_SOURCE_DIR}")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
