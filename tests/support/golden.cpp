@@ -21,7 +21,9 @@ fs::path find_golden(const std::string& name) {
   return first_existing({kSource / ".." / "shared" / "golden" / name, kSource / "tests" / "golden" / name});
 }
 
-fs::path test_data(const std::string& name) { return kSource / "tests" / name; }
+fs::path test_data(const std::string& name) {
+  return kSource / "tests" / name;
+}
 
 fs::path find_shared_data(const std::string& name) {
   return first_existing({kSource / ".." / "shared" / "data" / name});

@@ -1,4 +1,5 @@
-// Finds golden files: ../shared/golden beside the checkout when it is there (all of them), else the subset in tests/golden.
+// Finds golden files: ../shared/golden beside the checkout when it is there (all of them), else the subset in
+// tests/golden.
 #pragma once
 
 #include <filesystem>

@@ -106,14 +106,18 @@ TEST(ThreadPool, CoversEveryItemOnce) {
   std::vector<std::atomic<int>> hits(1001);
   for (int repeat = 0; repeat < 20; ++repeat)
     pool.parallel_for(hits.size(), 7, [&](std::size_t begin, std::size_t end, int) {
-      for (std::size_t i = begin; i < end; ++i) ++hits[i];
+      for (std::size_t i = begin; i < end; ++i)
+        ++hits[i];
     });
-  for (const auto& hit : hits) EXPECT_EQ(hit, 20);
+  for (const auto& hit : hits)
+    EXPECT_EQ(hit, 20);
 }
 
 TEST(ThreadPool, RethrowsAndStaysUsable) {
   ThreadPool pool(2);
-  const auto broken = [](std::size_t, std::size_t, int) { fail(ErrorKind::data, {.place = "x", .found = "y"}); };
+  const auto broken = [](std::size_t, std::size_t, int) {
+    fail(ErrorKind::data, {.place = "x", .found = "y"});
+  };
   EXPECT_THROW(pool.parallel_for(10, 1, broken), Error);
   std::atomic<int> done = 0;
   pool.parallel_for(10, 1, [&](std::size_t, std::size_t, int) { ++done; });
@@ -123,11 +127,13 @@ TEST(ThreadPool, RethrowsAndStaysUsable) {
 TEST(BoundedQueue, DrainsAfterClose) {
   BoundedQueue<int> queue(2);
   std::thread producer([&] {
-    for (int i = 0; i < 100; ++i) queue.push(i);
+    for (int i = 0; i < 100; ++i)
+      queue.push(i);
     queue.close();
   });
   int expected = 0;
-  while (const auto item = queue.pop()) EXPECT_EQ(*item, expected++);
+  while (const auto item = queue.pop())
+    EXPECT_EQ(*item, expected++);
   producer.join();
   EXPECT_EQ(expected, 100);
   EXPECT_FALSE(queue.push(1));

@@ -1,5 +1,5 @@
-// A queue of at most `capacity` items between threads: push waits while it is full, pop while it is empty. close() ends it: pushes
-// are refused, pops drain what is left and then give nothing. Thread safe.
+// A queue of at most `capacity` items between threads: push waits while it is full, pop while it is empty.
+// close() ends it: pushes are refused, pops drain what is left and then give nothing. Thread safe.
 #pragma once
 
 #include <condition_variable>

@@ -50,12 +50,15 @@ ErrorKind kind_of_errno(int error_number) {
 Error::Error(ErrorKind kind, Fault fault)
     : kind_(kind), fault_(std::move(fault)), message_(message_of(fault_)) {}
 
-void fail(ErrorKind kind, Fault fault) { throw Error(kind, std::move(fault)); }
+void fail(ErrorKind kind, Fault fault) {
+  throw Error(kind, std::move(fault));
+}
 
 void fail_errno(int error_number, std::string place, std::string_view doing) {
   const char* remedy = error_number == ENOSPC ? "free some space or choose another disk" : "";
-  fail(kind_of_errno(error_number),
-       {.place = std::move(place), .found = fmt::format("{}: {}", doing, std::strerror(error_number)), .remedy = remedy});
+  fail(kind_of_errno(error_number), {.place = std::move(place),
+                                     .found = fmt::format("{}: {}", doing, std::strerror(error_number)),
+                                     .remedy = remedy});
 }
 
 void assertion_failed(const char* expression, const char* file, int line) {

@@ -1,10 +1,12 @@
-// The one exception of the project. An error says whose fault it is (ErrorKind, which is also the exit code) and reads as one line:
+// The one exception of the project. An error says whose fault it is (ErrorKind, which is also the exit code)
+// and reads as one line:
 //
 //     <place>: <what was found>; <what was expected>; <what to do>
 //
-// Thrown anywhere, caught in three places only: main (stderr and exit code), the request handler (JSON), and the loader worker
-// (carried to the consumer and rethrown). What is expected to happen (a name that is not there, an unreadable image in a big
-// folder) is a return value instead. Immutable after construction, so safe to carry between threads.
+// Thrown anywhere, caught in three places only: main (stderr and exit code), the request handler (JSON), and
+// the loader worker (carried to the consumer and rethrown). What is expected to happen (a name that is not
+// there, an unreadable image in a big folder) is a return value instead. Immutable after construction, so
+// safe to carry between threads.
 #pragma once
 
 #include <exception>
@@ -27,7 +29,9 @@ enum class ErrorKind {
   diverged = 79,      // a loss that is not finite
 };
 
-constexpr int exit_code(ErrorKind kind) { return static_cast<int>(kind); }
+constexpr int exit_code(ErrorKind kind) {
+  return static_cast<int>(kind);
+}
 
 // The three parts of a message and where it happened: a path, with ":line" or ":offset" where there is one.
 struct Fault {
@@ -54,15 +58,16 @@ private:
 
 [[noreturn]] void fail(ErrorKind kind, Fault fault);
 
-// Throws for a failed system call: the kind follows from errno (ENOENT: missing, EACCES and EROFS: permission, ENOSPC and
-// others: io), the text says what was being done.
+// Throws for a failed system call: the kind follows from errno (ENOENT: missing, EACCES and EROFS:
+// permission, ENOSPC and others: io), the text says what was being done.
 [[noreturn]] void fail_errno(int error_number, std::string place, std::string_view doing);
 
 [[noreturn]] void assertion_failed(const char* expression, const char* file, int line);
 
 } // namespace vlreid
 
-// For what a user can cause; the rest of the arguments make a Fault: VLREID_REQUIRE(n > 0, ErrorKind::data, path, "0 rows", ...).
+// For what a user can cause; the rest of the arguments make a Fault: VLREID_REQUIRE(n > 0, ErrorKind::data,
+// path, "0 rows", ...).
 #define VLREID_REQUIRE(condition, kind, ...)                                                                 \
   do {                                                                                                       \
     if (!(condition)) ::vlreid::fail(kind, ::vlreid::Fault{__VA_ARGS__});                                    \

@@ -69,7 +69,9 @@ void write_all(int fd, std::span<const std::byte> bytes, std::uint64_t offset, c
   }
 }
 
-bool is_hidden(const fs::path& path) { return path.filename().native().starts_with('.'); }
+bool is_hidden(const fs::path& path) {
+  return path.filename().native().starts_with('.');
+}
 
 fs::path folder_of(const fs::path& target) {
   return target.has_parent_path() ? target.parent_path() : fs::path(".");
@@ -112,17 +114,17 @@ std::vector<std::byte> read_bytes(const fs::path& path, std::uint64_t max_bytes)
 AtomicFile::AtomicFile(fs::path target) : target_(std::move(target)) {
   VLREID_REQUIRE(!fs::is_directory(target_), ErrorKind::cannot_create, target_.string(), "is a folder",
                  "the name of a file", "choose another name");
-  temporary_ = (folder_of(target_) / fmt::format(".{}.{}.tmp", target_.filename().string(), ::getpid())).string();
+  temporary_ =
+      (folder_of(target_) / fmt::format(".{}.{}.tmp", target_.filename().string(), ::getpid())).string();
   descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ >= 0) return;
   const int error_number = errno;
   if (error_number == EACCES || error_number == EPERM || error_number == EROFS)
     fail_errno(error_number, target_.string(), "cannot write there");
-  fail(ErrorKind::cannot_create,
-       {.place = target_.string(),
-        .found = fmt::format("cannot create it: {}", std::strerror(error_number)),
-        .expected = "a folder that exists and can be written",
-        .remedy = "create the folder or choose another one"});
+  fail(ErrorKind::cannot_create, {.place = target_.string(),
+                                  .found = fmt::format("cannot create it: {}", std::strerror(error_number)),
+                                  .expected = "a folder that exists and can be written",
+                                  .remedy = "create the folder or choose another one"});
 }
 
 AtomicFile::~AtomicFile() {
@@ -136,7 +138,9 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   size_ += bytes.size();
 }
 
-void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+void AtomicFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text)));
+}
 
 void AtomicFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   VLREID_ASSERT(offset + bytes.size() <= size_);
@@ -161,7 +165,8 @@ void write_file(const fs::path& target, std::string_view text) {
 void sync_folder(const fs::path& folder) {
   const Descriptor descriptor(folder, O_RDONLY | O_DIRECTORY);
   // Some file systems refuse fsync on folders (EINVAL); the rename itself has happened.
-  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail_errno(errno, folder.string(), "cannot make it durable");
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL)
+    fail_errno(errno, folder.string(), "cannot make it durable");
 }
 
 std::vector<std::string> list_files(const fs::path& folder) {
@@ -170,7 +175,8 @@ std::vector<std::string> list_files(const fs::path& folder) {
   if (error) fail_errno(error.value(), folder.string(), "cannot list the folder");
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : entries)
-    if (!is_hidden(entry.path()) && entry.is_regular_file(error)) names.push_back(entry.path().filename().string());
+    if (!is_hidden(entry.path()) && entry.is_regular_file(error))
+      names.push_back(entry.path().filename().string());
   std::ranges::sort(names);
   return names;
 }

@@ -1,5 +1,6 @@
-// Files as the project reads and writes them: mapped or whole for reading, replaced atomically for writing, folders listed in
-// byte order. Nothing here depends on the working folder or locale. Every function throws Error with the path in its place.
+// Files as the project reads and writes them: mapped or whole for reading, replaced atomically for writing,
+// folders listed in byte order. Nothing here depends on the working folder or locale. Every function throws
+// Error with the path in its place.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 
 namespace vlreid {
 
-// A whole file mapped read-only. An empty file gives an empty span. Movable; bytes() stays valid as long as the object.
+// A whole file mapped read-only. An empty file gives an empty span. Movable; bytes() stays valid as long as
+// the object.
 class MappedFile {
 public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -34,8 +36,9 @@ private:
 std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes = 256u << 20);
 std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::uint64_t max_bytes = 1u << 30);
 
-// Writes beside the target and puts the file in place on commit(): fsync, rename, fsync of the folder. Until then, and when the
-// object goes away without commit(), the target is untouched and the temporary file is removed. Not thread safe.
+// Writes beside the target and puts the file in place on commit(): fsync, rename, fsync of the folder. Until
+// then, and when the object goes away without commit(), the target is untouched and the temporary file is
+// removed. Not thread safe.
 class AtomicFile {
 public:
   explicit AtomicFile(std::filesystem::path target);
@@ -65,7 +68,8 @@ void sync_folder(const std::filesystem::path& folder);
 
 // Names of the regular files directly in `folder` (links followed), in byte order; hidden ones left out.
 std::vector<std::string> list_files(const std::filesystem::path& folder);
-// Paths relative to `folder` of all regular files below it, in byte order; hidden files and folders left out, loops not followed.
+// Paths relative to `folder` of all regular files below it, in byte order; hidden files and folders left out,
+// loops not followed.
 std::vector<std::string> list_files_recursively(const std::filesystem::path& folder);
 
 } // namespace vlreid

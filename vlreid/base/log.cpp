@@ -34,8 +34,12 @@ void write(std::string_view logger, const char* level, std::string_view message)
 
 } // namespace
 
-void log_info(std::string_view logger, std::string_view message) { write(logger, "INFO", message); }
-void log_warning(std::string_view logger, std::string_view message) { write(logger, "WARNING", message); }
+void log_info(std::string_view logger, std::string_view message) {
+  write(logger, "INFO", message);
+}
+void log_warning(std::string_view logger, std::string_view message) {
+  write(logger, "WARNING", message);
+}
 
 void open_log_file(const std::filesystem::path& path) {
   try {

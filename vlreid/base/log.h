@@ -1,6 +1,7 @@
 // Log lines in the form that the references write and tools parse:
 //     2026-01-31 12:00:00,000 transreid.test INFO: mAP: 89.6%
-// They go to stderr and, once opened, to a file. `transreid.*` names are for the references' own lines; ours are `vlreid`. Thread safe.
+// They go to stderr and, once opened, to a file. `transreid.*` names are for the references' own lines; ours
+// are `vlreid`. Thread safe.
 #pragma once
 
 #include <filesystem>

@@ -38,11 +38,14 @@ std::string Progress::line() const {
 std::string Progress::line_unlocked() const {
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const double rate = seconds > 0 ? static_cast<double>(done_ - resumed_) / seconds : 0;
-  if (total_ < 0) return fmt::format("{}: {} {}, {:.1f} {}/s", title_, group_digits(done_), unit_, rate, unit_);
+  if (total_ < 0)
+    return fmt::format("{}: {} {}, {:.1f} {}/s", title_, group_digits(done_), unit_, rate, unit_);
   const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : -1;
-  const double percent = total_ > 0 ? 100.0 * static_cast<double>(done_) / static_cast<double>(total_) : 100.0;
+  const double percent =
+      total_ > 0 ? 100.0 * static_cast<double>(done_) / static_cast<double>(total_) : 100.0;
   return fmt::format("{}: {:.0f}% {}/{} {}, {:.1f} {}/s, {} left", title_, percent, group_digits(done_),
-                     group_digits(total_), unit_, rate, unit_, done_ >= total_ ? "0:00" : format_duration(left));
+                     group_digits(total_), unit_, rate, unit_,
+                     done_ >= total_ ? "0:00" : format_duration(left));
 }
 
 void Progress::print(bool is_last) {

@@ -1,5 +1,5 @@
-// A progress line on stderr: done, total, rate and time left. On a terminal it rewrites itself a few times a second; elsewhere it
-// prints a line every ten seconds, so logs stay short. Thread safe.
+// A progress line on stderr: done, total, rate and time left. On a terminal it rewrites itself a few times a
+// second; elsewhere it prints a line every ten seconds, so logs stay short. Thread safe.
 #pragma once
 
 #include <chrono>

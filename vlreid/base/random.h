@@ -1,5 +1,6 @@
-// Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): the values depend only on the key, so (seed, epoch, sample)
-// gives the same numbers whatever thread asks, and in whatever order. Cheap to make; one object per item, not shared.
+// Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): the values depend only on the key, so
+// (seed, epoch, sample) gives the same numbers whatever thread asks, and in whatever order. Cheap to make;
+// one object per item, not shared.
 #pragma once
 
 #include <array>
@@ -29,7 +30,8 @@ public:
   // Fisher-Yates.
   template <typename Item>
   void shuffle(std::span<Item> items) {
-    for (std::size_t left = items.size(); left > 1; --left) std::swap(items[left - 1], items[below(left)]);
+    for (std::size_t left = items.size(); left > 1; --left)
+      std::swap(items[left - 1], items[below(left)]);
   }
 
 private:

@@ -1,7 +1,9 @@
-// A family of interchangeable members (datasets, prompts, filters, ...): name -> factory and a one-line description. Filled once
-// by one function that lists every member, so a static library cannot lose one; read-only and thread safe afterwards.
+// A family of interchangeable members (datasets, prompts, filters, ...): name -> factory and a one-line
+// description. Filled once by one function that lists every member, so a static library cannot lose one;
+// read-only and thread safe afterwards.
 //
-//     VLREID_BUILTIN(market1501, "Market-1501: 751 + 750 people, 6 cameras")      // one line in the family's builtin.def
+//     VLREID_BUILTIN(market1501, "Market-1501: 751 + 750 people, 6 cameras")      // one line in the family's
+//     builtin.def
 #pragma once
 
 #include "vlreid/base/error.h"
@@ -28,7 +30,8 @@ public:
   explicit Registry(std::string family) : family_(std::move(family)) {}
 
   void add(std::string name, Factory factory, std::string description) {
-    const bool is_new = members_.emplace(std::move(name), Member{std::move(factory), std::move(description)}).second;
+    const bool is_new =
+        members_.emplace(std::move(name), Member{std::move(factory), std::move(description)}).second;
     VLREID_ASSERT(is_new);
   }
 
@@ -43,7 +46,8 @@ public:
 
   std::vector<std::string> names() const {
     std::vector<std::string> names;
-    for (const auto& [name, member] : members_) names.push_back(name);
+    for (const auto& [name, member] : members_)
+      names.push_back(name);
     return names;
   }
 

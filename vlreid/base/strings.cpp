@@ -64,8 +64,12 @@ std::string to_lower_ascii(std::string_view text) {
   return out;
 }
 
-std::optional<std::int64_t> parse_integer(std::string_view text) { return parse_number<std::int64_t>(text); }
-std::optional<double> parse_real(std::string_view text) { return parse_number<double>(text); }
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  return parse_number<std::int64_t>(text);
+}
+std::optional<double> parse_real(std::string_view text) {
+  return parse_number<double>(text);
+}
 
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
   std::string best;

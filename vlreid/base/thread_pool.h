@@ -1,5 +1,6 @@
-// A fixed set of worker threads for loops over independent items. One loop runs at a time per pool; the calling thread works too.
-// The first exception of a worker ends the loop early and is rethrown to the caller.
+// A fixed set of worker threads for loops over independent items. One loop runs at a time per pool; the
+// calling thread works too. The first exception of a worker ends the loop early and is rethrown to the
+// caller.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +22,9 @@ public:
 
   int size() const;
 
-  // Calls body(begin, end, worker) for disjoint ranges of at most `grain` items that cover [0, count); worker in [0, size())
-  // tells threads apart for scratch memory. Ranges are handed out in ascending order, first come first served.
+  // Calls body(begin, end, worker) for disjoint ranges of at most `grain` items that cover [0, count); worker
+  // in [0, size()) tells threads apart for scratch memory. Ranges are handed out in ascending order, first
+  // come first served.
   void parallel_for(std::size_t count, std::size_t grain,
                     const std::function<void(std::size_t begin, std::size_t end, int worker)>& body);
 
