@@ -22,7 +22,8 @@ struct CheckArguments {
 Report examine(CheckArguments arguments) {
   arguments.doctor.decode_images = !arguments.is_header_only;
   arguments.doctor.show_progress = true;
-  if (std::filesystem::exists(arguments.dataset)) return check_dataset("auto", arguments.dataset, {}, arguments.doctor);
+  if (std::filesystem::exists(arguments.dataset))
+    return check_dataset("auto", arguments.dataset, {}, arguments.doctor);
   return check_dataset(arguments.dataset, arguments.root, {}, arguments.doctor);
 }
 
@@ -38,16 +39,16 @@ Verb make_check_verb(const std::string& verb_summary) {
   return {.name = "check",
           .summary = verb_summary,
           .example = "vlreid check market1501 --root ../data",
-          .define = [](CLI::App& command) -> std::function<int()> {
+          .define = [](Options& options) -> std::function<int()> {
             auto arguments = std::make_shared<CheckArguments>();
-            command.add_option("DATASET", arguments->dataset, "name of a dataset (vlreid list datasets), or a folder or list file")
-                ->required();
-            command.add_option("--root", arguments->root, "folder that holds the dataset's own folder")->capture_default_str();
-            command.add_option("--sample", arguments->doctor.sample_images, "decode at most so many images (0: all)")
-                ->check(CLI::NonNegativeNumber)
-                ->capture_default_str();
-            command.add_flag("--no-decode", arguments->is_header_only, "look at names and lists only");
-            command.add_flag("--json", arguments->as_json, "print the report as JSON");
+            options.text("DATASET", arguments->dataset,
+                         "name of a dataset (vlreid list datasets), or a folder or list file",
+                         {.is_required = true});
+            options.text("--root", arguments->root, "folder that holds the dataset's own folder");
+            options.number("--sample", arguments->doctor.sample_images,
+                           "decode at most so many images (0: all)", {.minimum = 0});
+            options.flag("--no-decode", arguments->is_header_only, "look at names and lists only");
+            options.flag("--json", arguments->as_json, "print the report as JSON");
             return [arguments] { return run_check(*arguments); };
           }};
 }

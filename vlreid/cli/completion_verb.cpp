@@ -1,5 +1,4 @@
-#include "vlreid/base/error.h"
-#include "vlreid/base/strings.h"
+#include "vlreid/cli/program.h"
 #include "vlreid/cli/verb.h"
 
 #include <fmt/format.h>
@@ -8,15 +7,6 @@
 namespace vlreid {
 namespace {
 
-// Long flags of a verb, with their help.
-std::vector<std::pair<std::string, std::string>> flags_of(const CLI::App& command) {
-  std::vector<std::pair<std::string, std::string>> flags;
-  for (const CLI::Option* option : command.get_options())
-    for (const std::string& name : option->get_lnames())
-      flags.emplace_back("--" + name, option->get_description());
-  return flags;
-}
-
 std::string escape_single_quotes(std::string_view text) {
   std::string out;
   for (const char c : text)
@@ -24,14 +14,19 @@ std::string escape_single_quotes(std::string_view text) {
   return out;
 }
 
-std::string bash_script(const CLI::App& program) {
-  std::string cases, verbs;
-  for (const CLI::App* command : program.get_subcommands({})) {
-    verbs += command->get_name() + " ";
-    std::string words;
-    for (const auto& [flag, help] : flags_of(*command))
-      words += flag + " ";
-    cases += fmt::format("    {}) words='{}' ;;\n", command->get_name(), words);
+std::string all_flags(const VerbDocument& verb) {
+  std::string flags;
+  for (const OptionDocument& option : verb.options)
+    for (const std::string& name : option.long_names)
+      flags += name + " ";
+  return flags;
+}
+
+std::string bash_script(const std::vector<VerbDocument>& verbs) {
+  std::string cases, names;
+  for (const VerbDocument& verb : verbs) {
+    names += verb.name + " ";
+    cases += fmt::format("    {}) words='{}' ;;\n", verb.name, all_flags(verb));
   }
   return fmt::format(R"(_vlreid() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} words='{}'
@@ -45,46 +40,48 @@ std::string bash_script(const CLI::App& program) {
 }}
 complete -o filenames -F _vlreid vlreid
 )",
-                     verbs, cases);
+                     names, cases);
 }
 
-std::string zsh_script(const CLI::App& program) {
-  std::string verbs, cases;
-  for (const CLI::App* command : program.get_subcommands({})) {
-    verbs +=
-        fmt::format("    '{}:{}'\n", command->get_name(), escape_single_quotes(command->get_description()));
-    std::string flags;
-    for (const auto& [flag, help] : flags_of(*command))
-      flags += fmt::format(" {}", flag);
-    cases += fmt::format("    {}) compadd -- {}; _files ;;\n", command->get_name(), flags);
+std::string zsh_script(const std::vector<VerbDocument>& verbs) {
+  std::string names, cases;
+  for (const VerbDocument& verb : verbs) {
+    names += fmt::format("    '{}:{}'\n", verb.name, escape_single_quotes(verb.summary));
+    cases += fmt::format("    {}) compadd -- {}; _files ;;\n", verb.name, all_flags(verb));
   }
-  return fmt::format(
-      "#compdef vlreid\n_vlreid() {{\n  local -a verbs\n  verbs=(\n{}  )\n  if (( CURRENT == 2 )); then\n"
-      "    _describe verb verbs\n    return\n  fi\n  case $words[2] in\n{}  esac\n}}\ncompdef _vlreid "
-      "vlreid\n",
-      verbs, cases);
+  return fmt::format(R"(#compdef vlreid
+_vlreid() {{
+  local -a verbs
+  verbs=(
+{}  )
+  if (( CURRENT == 2 )); then
+    _describe verb verbs
+    return
+  fi
+  case $words[2] in
+{}  esac
+}}
+compdef _vlreid vlreid
+)",
+                     names, cases);
 }
 
-std::string fish_script(const CLI::App& program) {
+std::string fish_script(const std::vector<VerbDocument>& verbs) {
   std::string lines;
-  for (const CLI::App* command : program.get_subcommands({})) {
-    lines += fmt::format("complete -c vlreid -n __fish_use_subcommand -a {} -d '{}'\n", command->get_name(),
-                         escape_single_quotes(command->get_description()));
-    for (const auto& [flag, help] : flags_of(*command))
-      lines += fmt::format("complete -c vlreid -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n",
-                           command->get_name(), flag.substr(2), escape_single_quotes(help));
+  for (const VerbDocument& verb : verbs) {
+    lines += fmt::format("complete -c vlreid -n __fish_use_subcommand -a {} -d '{}'\n", verb.name,
+                         escape_single_quotes(verb.summary));
+    for (const OptionDocument& option : verb.options)
+      for (const std::string& name : option.long_names)
+        lines += fmt::format("complete -c vlreid -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n",
+                             verb.name, name.substr(2), escape_single_quotes(option.help));
   }
   return lines;
 }
 
-std::string script_for(const std::string& shell) {
-  CLI::App program("", "vlreid");
-  std::function<int()> unused;
-  define_program(program, unused);
-  if (shell == "bash") return bash_script(program);
-  if (shell == "zsh") return zsh_script(program);
-  return fish_script(program);
-}
+using Script = std::string (*)(const std::vector<VerbDocument>&);
+const std::vector<std::pair<std::string, Script>> kShells = {
+    {"bash", bash_script}, {"zsh", zsh_script}, {"fish", fish_script}};
 
 } // namespace
 
@@ -92,13 +89,11 @@ Verb make_completion_verb(const std::string& verb_summary) {
   return {.name = "completion",
           .summary = verb_summary,
           .example = "source <(vlreid completion bash)",
-          .define = [](CLI::App& command) -> std::function<int()> {
+          .define = [](Options& options) -> std::function<int()> {
             auto shell = std::make_shared<std::string>();
-            command.add_option("SHELL", *shell, "bash, zsh or fish")
-                ->required()
-                ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+            options.text("SHELL", *shell, "the shell", {.is_required = true, .choices = names_of(kShells)});
             return [shell] {
-              fmt::print("{}", script_for(*shell));
+              fmt::print("{}", choose(*shell, kShells)(describe_program()));
               return 0;
             };
           }};

@@ -1,3 +1,4 @@
+#include "vlreid/cli/program.h"
 #include "vlreid/cli/verb.h"
 
 #include <fmt/format.h>
@@ -5,7 +6,7 @@
 namespace vlreid {
 namespace {
 
-// Hyphens and leading dots mean something to roff.
+// Hyphens, backslashes and leading dots mean something to roff.
 std::string roff(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -20,20 +21,17 @@ std::string roff(std::string_view text) {
   return out.starts_with('.') ? "\\&" + out : out;
 }
 
-std::string describe_option(const CLI::Option& option) {
-  const std::string name = option.get_name(false, true);
-  const std::string value = option.get_type_size() == 0 ? "" : " " + option.get_type_name();
-  const std::string standard =
-      option.get_default_str().empty() ? "" : " (default " + option.get_default_str() + ")";
-  return fmt::format(".TP\n\\fB{}\\fR{}\n{}{}\n", roff(name), roff(value), roff(option.get_description()),
+std::string describe(const OptionDocument& option) {
+  const std::string standard = option.default_value.empty() ? "" : " (default " + option.default_value + ")";
+  return fmt::format(".TP\n\\fB{}\\fR {}\n{}{}\n", roff(option.names), roff(option.value), roff(option.help),
                      roff(standard));
 }
 
-std::string describe_verb(const CLI::App& command) {
-  std::string text = fmt::format(".SS {}\n{}\n", roff(command.get_name()), roff(command.get_description()));
-  for (const CLI::Option* option : command.get_options())
-    text += describe_option(*option);
-  return text + fmt::format(".PP\n{}\n", roff(command.get_footer()));
+std::string describe(const VerbDocument& verb) {
+  std::string text = fmt::format(".SS {}\n{}\n", roff(verb.name), roff(verb.summary));
+  for (const OptionDocument& option : verb.options)
+    text += describe(option);
+  return text + fmt::format(".PP\n{}\n", roff(verb.example));
 }
 
 constexpr const char* kExitCodes = "0 ok, 64 usage, 65 bad data, 66 missing file, 70 a bug of vlreid, 73 "
@@ -42,16 +40,13 @@ constexpr const char* kExitCodes = "0 ok, 64 usage, 65 bad data, 66 missing file
                                    "interrupted, 143 terminated after saving.";
 
 std::string man_page() {
-  CLI::App program("", "vlreid");
-  std::function<int()> unused;
-  define_program(program, unused);
   std::string text = fmt::format(
-      ".TH VLREID 1 \"\" \"vlreid {}\" \"User Commands\"\n.SH NAME\nvlreid \\- re\\-identification of people "
-      "and "
-      "vehicles with vision\\-language models\n.SH SYNOPSIS\n\\fBvlreid\\fR VERB [OPTION...]\n.SH VERBS\n",
+      ".TH VLREID 1 \"\" \"vlreid {}\" \"User Commands\"\n.SH NAME\nvlreid \\- re\\-identification of "
+      "people and vehicles with vision\\-language models\n.SH SYNOPSIS\n\\fBvlreid\\fR VERB "
+      "[OPTION...]\n.SH VERBS\n",
       VLREID_VERSION);
-  for (const CLI::App* command : program.get_subcommands({}))
-    text += describe_verb(*command);
+  for (const VerbDocument& verb : describe_program())
+    text += describe(verb);
   return text + fmt::format(".SH EXIT STATUS\n{}\n", roff(kExitCodes));
 }
 
@@ -61,7 +56,7 @@ Verb make_man_verb(const std::string& verb_summary) {
   return {.name = "man",
           .summary = verb_summary,
           .example = "vlreid man > vlreid.1 && man ./vlreid.1",
-          .define = [](CLI::App&) -> std::function<int()> {
+          .define = [](Options&) -> std::function<int()> {
             return [] {
               fmt::print("{}", man_page());
               return 0;

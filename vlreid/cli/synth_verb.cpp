@@ -2,15 +2,19 @@
 #include "vlreid/synth/options.h"
 
 #include <fmt/format.h>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 namespace vlreid {
 namespace {
 
+const std::vector<std::pair<std::string, SynthKind>> kKinds = {{"person", SynthKind::person},
+                                                               {"vehicle", SynthKind::vehicle}};
+const std::vector<std::pair<std::string, SynthDomain>> kDomains = {{"a", SynthDomain::a},
+                                                                   {"b", SynthDomain::b}};
+
 struct SynthArguments {
-  std::string folder;
+  std::string folder, kind = "person", domain = "a";
   SynthOptions options;
   bool as_json = false;
 };
@@ -30,11 +34,15 @@ void print(const std::string& folder, const SynthSummary& made, bool as_json) {
                            .dump(2));
     return;
   }
-  fmt::print("{}: {} identities and {} images to train, {} identities, {} queries and {} gallery images to test, {} captions; {:.1f} s\n", folder,
-             made.train_identities, made.train_images, made.test_identities, made.query_images, made.gallery_images, made.captions, made.seconds);
+  fmt::print("{}: {} identities and {} images to train, {} identities, {} queries and {} gallery images to "
+             "test, {} captions; {:.1f} s\n",
+             folder, made.train_identities, made.train_images, made.test_identities, made.query_images,
+             made.gallery_images, made.captions, made.seconds);
 }
 
-int run_synth(const SynthArguments& arguments) {
+int run_synth(SynthArguments arguments) {
+  arguments.options.kind = choose(arguments.kind, kKinds);
+  arguments.options.domain = choose(arguments.domain, kDomains);
   SynthSummary made;
   {
     Progress progress("synth", "images", count_images(arguments.options));
@@ -44,27 +52,25 @@ int run_synth(const SynthArguments& arguments) {
   return 0;
 }
 
-void define_options(CLI::App& command, SynthArguments& arguments) {
-  SynthOptions& options = arguments.options;
-  command.add_option("DIR", arguments.folder, "folder to make")->required();
-  command.add_option("--kind", options.kind, "person (Market-1501 layout) or vehicle (VeRi-776 layout)")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, SynthKind>{{"person", SynthKind::person}, {"vehicle", SynthKind::vehicle}}))
-      ->default_str("person");
-  command.add_option("--domain", options.domain, "a: a campus in summer, b: a station in winter")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, SynthDomain>{{"a", SynthDomain::a}, {"b", SynthDomain::b}}))
-      ->default_str("a");
-  command.add_option("--seed", options.seed, "same seed, same files")->capture_default_str();
-  command.add_option("--train-identities", options.train_identities, "identities to train on")->capture_default_str();
-  command.add_option("--test-identities", options.test_identities, "identities of queries and gallery")->capture_default_str();
-  command.add_option("--cameras", options.cameras, "cameras")->capture_default_str();
-  command.add_option("--images-per-camera", options.images_per_camera, "images of one identity in a camera")->capture_default_str();
-  command.add_option("--distractors", options.distractors, "gallery images of nobody who is asked for")->capture_default_str();
-  command.add_option("--junk", options.junk, "gallery images that count neither way")->capture_default_str();
-  command.add_option("--height", options.height, "pixels (0: as usual for the kind)")->capture_default_str();
-  command.add_option("--width", options.width, "pixels (0: as usual for the kind)")->capture_default_str();
-  command.add_option("--threads", options.threads, "threads (0: all cores)")->capture_default_str();
-  command.add_flag("--force", options.force, "replace a folder that is not empty");
-  command.add_flag("--json", arguments.as_json, "print the counts as JSON");
+void define_options(Options& options, SynthArguments& arguments) {
+  SynthOptions& made = arguments.options;
+  options.text("DIR", arguments.folder, "folder to make", {.is_required = true});
+  options.text("--kind", arguments.kind, "Market-1501 layout or VeRi-776 layout",
+               {.choices = names_of(kKinds)});
+  options.text("--domain", arguments.domain, "a: a campus in summer, b: a station in winter",
+               {.choices = names_of(kDomains)});
+  options.number("--seed", made.seed, "same seed, same files");
+  options.number("--train-identities", made.train_identities, "identities to train on");
+  options.number("--test-identities", made.test_identities, "identities of queries and gallery");
+  options.number("--cameras", made.cameras, "cameras");
+  options.number("--images-per-camera", made.images_per_camera, "images of one identity in a camera");
+  options.number("--distractors", made.distractors, "gallery images of nobody who is asked for");
+  options.number("--junk", made.junk, "gallery images that count neither way");
+  options.number("--height", made.height, "pixels (0: as usual for the kind)");
+  options.number("--width", made.width, "pixels (0: as usual for the kind)");
+  options.number("--threads", made.threads, "threads (0: all cores)");
+  options.flag("--force", made.force, "replace a folder that is not empty");
+  options.flag("--json", arguments.as_json, "print the counts as JSON");
 }
 
 } // namespace
@@ -73,9 +79,9 @@ Verb make_synth_verb(const std::string& verb_summary) {
   return {.name = "synth",
           .summary = verb_summary,
           .example = "vlreid synth build/made --test-identities 100 --seed 7",
-          .define = [](CLI::App& command) -> std::function<int()> {
+          .define = [](Options& options) -> std::function<int()> {
             auto arguments = std::make_shared<SynthArguments>();
-            define_options(command, *arguments);
+            define_options(options, *arguments);
             return [arguments] { return run_synth(*arguments); };
           }};
 }
