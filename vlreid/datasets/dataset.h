@@ -22,8 +22,8 @@ namespace vlreid {
 
 struct Record {
   std::string path; // as on disk: the root as it was given, then the path below it
-  std::int64_t identity =
-      0;          // train: label 0..C-1, ascending with the number in the name; query, gallery: that number
+  // Train: label 0..C-1, ascending with the number in the name. Query and gallery: that number.
+  std::int64_t identity = 0;
   int camera = 0; // from 0 where the set says so (IUST, DeSTRe and FT's MSMT17 start at 1)
   int view = 0;
 
@@ -46,37 +46,37 @@ struct DatasetProblem {
 };
 
 struct Dataset {
-  std::string name;           // of the registry
-  std::filesystem::path root; // the set's own folder (or list file) that was found
-  Subset train, query, gallery;
+  std::string name;                // of the registry
+  std::filesystem::path root = {}; // the set's own folder (or list file) that was found
+  Subset train = {}, query = {}, gallery = {};
   bool has_cameras = true; // false: all cameras are 0, and evaluation leaves out only the query image itself
-  std::vector<Trial> trials;            // VehicleID only, else empty
-  std::vector<std::string> warnings;    // one line each
-  std::vector<DatasetProblem> problems; // only with keep_going
+  std::vector<Trial> trials = {};            // VehicleID only, else empty
+  std::vector<std::string> warnings = {};    // one line each
+  std::vector<DatasetProblem> problems = {}; // only with keep_going
 
-  std::vector<std::int64_t> train_numbers; // number in the name of each training label
-  std::vector<std::string>
-      identity_names; // folders, list: text of each number, where identities are named by text; else empty
-  std::vector<std::string>
-      vehicle_types; // VeRi with label files: type of each training label, "" unknown; else empty
-  std::vector<std::filesystem::path> folders; // that images were listed from (not for sets made of lists)
-  std::int64_t dropped_junk = 0;              // files with identity -1
+  std::vector<std::int64_t> train_numbers = {}; // number in the name of each training label
+  std::vector<std::string> identity_names = {}; // text of each number, where a user's set names identities
+  std::vector<std::string> vehicle_types = {};  // VeRi with label files: of each training label, "" unknown
+  std::vector<std::filesystem::path> folders = {}; // listed for images by their names (Market-like sets)
+  std::int64_t dropped_junk = 0;                   // images with identity -1
 };
 
-// Whose variant of a set, where the references differ and no choice is saner: cr CLIP-ReID, ft
-// CLIP-ReID-Finetuning, mm Multimodal-ReID. It changes name patterns, range checks, camera base and view, and
-// which folder below the root is tried first.
-enum class ReferenceSystem { cr, ft, mm };
+// Whose variant of a set, where the references differ: name patterns, range checks, camera base and view, and
+// which folder below the root is tried first. none: CLIP-ReID with the saner choices of spec/datasets.md; cr
+// CLIP-ReID, ft CLIP-ReID-Finetuning and mm Multimodal-ReID: their lists exactly, except where that would
+// lose or mix up images.
+enum class ReferenceSystem { none, cr, ft, mm };
 
 struct DatasetOptions {
-  ReferenceSystem system = ReferenceSystem::cr;
+  ReferenceSystem system = ReferenceSystem::none;
   bool keep_going = false;            // collect problems instead of stopping at the first
   int vehicleid_test_size = 800;      // 800, 1600 or 2400
   int vehicleid_trials = 10;          // draws of query and gallery
   std::uint64_t seed = 0;             // of these draws
   bool vehicleid_check_counts = true; // 13164 training identities, test_size test identities
-  std::filesystem::path working_folder =
-      {}; // where datasets/keypoint_*.txt is looked for second (VeRi); empty: as it is
+  // VeRi: where datasets/keypoint_*.txt is looked for second. Empty: the current folder.
+  std::filesystem::path working_folder = {};
+  std::int64_t identity_offset = 0; // added to every identity, for sets that are joined
 };
 
 // How many different values occur in a subset, and how many images.
@@ -99,6 +99,14 @@ std::string banner(const Dataset& dataset);
 using DatasetFactory =
     std::function<Dataset(const std::filesystem::path& root, const DatasetOptions& options)>;
 const Registry<DatasetFactory>& dataset_registry();
+
+#define VLREID_BUILTIN(name, description)                                                                    \
+  Dataset make_##name(const std::filesystem::path& root, const DatasetOptions& options);
+#define VLREID_ALIAS(spelling, name)
+#include "vlreid/datasets/builtin.def"
+#undef VLREID_ALIAS
+#undef VLREID_BUILTIN
+
 // The registry's name for any spelling ("Market-1501", "VehicleID"); an unknown name is an error with the
 // nearest one.
 std::string canonical_dataset_name(std::string_view name);
