@@ -1,0 +1,29 @@
+// Passes between the matrix products of an inference form, each over memory once: residual + bias +
+// LayerNorm, and bias + QuickGELU. On a CPU these are our own loops, compiled for several instruction sets
+// and chosen at run time, on LibTorch's threads; elsewhere the same arithmetic in ATen. No autograd. Sums and
+// statistics are float32 whatever the type of the activations.
+#pragma once
+
+#include <ATen/Tensor.h>
+#include <functional>
+
+namespace vlreid {
+
+struct NormWeights {
+  at::Tensor weight, bias; // [D] float32
+};
+
+// x [M, D] float32 contiguous: x += branch + branch_bias in place (both may be undefined), then LayerNorm(x)
+// as a new tensor of type `out`. branch [M, D] in any type, branch_bias [D] float32.
+at::Tensor add_layer_norm(at::Tensor& x, const at::Tensor& branch, const at::Tensor& branch_bias,
+                          const NormWeights& norm, at::ScalarType out);
+
+// x [M, C] contiguous, bias [C] float32: quick_gelu(x + bias) in place.
+void bias_quick_gelu_(at::Tensor& x, const at::Tensor& bias);
+
+// Calls body(begin, end) for ranges that cover [0, rows) on LibTorch's own threads; a second pool of threads
+// would fight with them.
+void for_rows(std::int64_t rows, std::int64_t grain,
+              const std::function<void(std::int64_t, std::int64_t)>& body);
+
+} // namespace vlreid
