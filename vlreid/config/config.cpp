@@ -31,7 +31,7 @@ public:
     if (is_loop || files_.size() >= kMaxBases)
       fail(ErrorKind::config,
            {path.string(), is_loop ? "_BASE_ leads back to this file" : "too many files in a chain of _BASE_",
-            "a chain that ends", "remove one of them"});
+            "expected a chain that ends", "remove one of them"});
     files_.push_back(canonical);
     const YamlText yaml = read_yaml(read_text(path, kMaxYamlBytes), path.string());
     if (yaml.base) add_base(*yaml.base, path);
@@ -42,14 +42,15 @@ public:
   void add_text(std::string_view text, std::string_view place) {
     const YamlText yaml = read_yaml(text, place);
     if (yaml.base)
-      fail(ErrorKind::config, {yaml.base->place, "_BASE_", "a text that stands alone", "remove it"});
+      fail(ErrorKind::config, {yaml.base->place, "_BASE_", "expected a text that stands alone", "remove it"});
     add_entries(yaml);
   }
 
   void add_pairs(std::span<const std::string> pairs) {
     if (pairs.size() % 2 != 0)
-      fail(ErrorKind::usage, {"command line", fmt::format("no value for '{}'", pairs.back()),
-                              "KEY VALUE pairs", "give the value, or put flags in front of the pairs"});
+      fail(ErrorKind::usage,
+           {"command line", fmt::format("no value for '{}'", pairs.back()), "expected KEY VALUE pairs",
+            "give the value, or put flags in front of the pairs"});
     for (std::size_t i = 0; i < pairs.size(); i += 2)
       add_entry({.key = pairs[i], .value = {.items = {pairs[i + 1]}}, .place = "command line"});
   }
@@ -66,7 +67,7 @@ private:
   void add_base(const YamlEntry& base, const fs::path& path) {
     if (base.kind != YamlEntry::Kind::value || base.value.items.size() != 1 || base.value.items[0].empty())
       fail(ErrorKind::config,
-           {base.place, "_BASE_ is not a path", "one path relative to this file", "write it"});
+           {base.place, "_BASE_ is not a path", "expected one path relative to this file", "write it"});
     add_file(path.parent_path() / base.value.items[0]);
   }
 
@@ -83,7 +84,7 @@ private:
     if (is_section != (entry.kind == YamlEntry::Kind::section))
       fail(ErrorKind::config,
            {entry.place, fmt::format("{} is {}", entry.key, is_section ? "a value" : "a section"),
-            is_section ? "a section with keys" : "a value", "see 'vlreid config --help'"});
+            is_section ? "expected a section with keys" : "expected a value", "see 'vlreid config --help'"});
     if (is_section) return;
     field->assign(entry.value, entry.place);
     trace_.keys[field->key].push_back({field->print(), entry.place});

@@ -164,11 +164,12 @@ struct CheckOne {
     const bool is_inside = value >= about.minimum && value <= about.maximum;
     if (is_inside) return;
     const bool has_maximum = about.maximum < std::numeric_limits<double>::infinity();
-    fail(ErrorKind::config, {.place = place,
-                             .found = fmt::format("{} is {}", field.key, value),
-                             .expected = has_maximum ? fmt::format("{} to {}", about.minimum, about.maximum)
-                                                     : fmt::format("{} or more", about.minimum),
-                             .remedy = "correct the value"});
+    fail(ErrorKind::config,
+         {.place = place,
+          .found = fmt::format("{} is {}", field.key, value),
+          .expected = has_maximum ? fmt::format("expected {} to {}", about.minimum, about.maximum)
+                                  : fmt::format("expected {} or more", about.minimum),
+          .remedy = "correct the value"});
   }
   void operator()(const std::string& value) const {
     if (field.about.choices.empty()) return;
@@ -177,7 +178,7 @@ struct CheckOne {
     const std::string shown = shorten(value);
     fail(ErrorKind::config, {.place = place,
                              .found = fmt::format("{} is '{}'", field.key, shown),
-                             .expected = "one of " + join(choices, ", "),
+                             .expected = "expected one of " + join(choices, ", "),
                              .remedy = "did you mean '" + nearest(shown, choices) + "'?"});
   }
 };
@@ -217,7 +218,7 @@ void Field::assign(const WrittenValue& value, const std::string& place) const {
   if (std::visit(Assign{value}, target)) return;
   fail(ErrorKind::config, {.place = place,
                            .found = fmt::format("{} is '{}'", key, shorten(print_written(value))),
-                           .expected = std::visit(NameOfType{}, target),
+                           .expected = "expected " + std::visit(NameOfType{}, target),
                            .remedy = fmt::format("write for example {}: {}", last_part(key), print())});
 }
 
@@ -269,7 +270,7 @@ void FieldTable::fail_unknown(std::string_view key, std::string place) const {
     if (last_part(field.key) == last_part(key)) suggestion = field.key;
   fail(ErrorKind::config, {.place = std::move(place),
                            .found = fmt::format("unknown key '{}'", shorten(wrong)),
-                           .expected = "one of " + join(expected, ", "),
+                           .expected = "expected one of " + join(expected, ", "),
                            .remedy = fmt::format("did you mean '{}'?", suggestion)});
 }
 

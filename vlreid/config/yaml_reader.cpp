@@ -20,8 +20,9 @@ constexpr std::size_t kMaxIndent =
 constexpr std::size_t kMaxDepth = 8;
 constexpr std::size_t kMaxValues = 4096;
 
-[[noreturn]] void refuse(std::string place, std::string found, std::string expected, std::string remedy) {
-  fail(ErrorKind::config, {std::move(place), std::move(found), std::move(expected), std::move(remedy)});
+[[noreturn]] void refuse(std::string place, std::string found, const std::string& expected,
+                         std::string remedy) {
+  fail(ErrorKind::config, {std::move(place), std::move(found), "expected " + expected, std::move(remedy)});
 }
 
 std::string at_line(std::string_view place, std::size_t line) {
