@@ -1,7 +1,7 @@
 #include "vlreid/eval/labelled_features.h"
 
 #include "vlreid/archive/safetensors.h"
-#include "vlreid/archive/safetensors_writer.h"
+#include "vlreid/archive/writers.h"
 #include "vlreid/base/error.h"
 
 #include <algorithm>
@@ -22,7 +22,8 @@ LabelledSet label(const Subset& subset, bool has_cameras, ItemNumbers& numbers) 
     if (has_cameras)
       set.cameras.push_back(record.camera);
     else
-      set.items.push_back(numbers.try_emplace(record.path, static_cast<std::int64_t>(numbers.size())).first->second);
+      set.items.push_back(
+          numbers.try_emplace(record.path, static_cast<std::int64_t>(numbers.size())).first->second);
   }
   return set;
 }
@@ -42,12 +43,13 @@ void append_row(LabelledSet& to, const LabelledSet& from, std::size_t row, std::
   append_row(to.paths, from.paths, row, 1);
 }
 
-std::vector<std::int64_t> read_labels(const SafetensorsFile& file, const std::string& name, std::size_t rows) {
+std::vector<std::int64_t> read_labels(const SafetensorsFile& file, const std::string& name,
+                                      std::size_t rows) {
   const TensorEntry& entry = file.at(name);
   const auto labels = values<std::int64_t>(entry);
   VLREID_REQUIRE(entry.shape == std::vector{static_cast<std::int64_t>(rows)}, ErrorKind::data, file.path(),
-                 fmt::format("{} has shape {}", name, shape_text(entry.shape)), fmt::format("[{}], one label a row", rows),
-                 "write features and labels together");
+                 fmt::format("{} has shape {}", name, shape_text(entry.shape)),
+                 fmt::format("[{}], one label a row", rows), "write features and labels together");
   return {labels.begin(), labels.end()};
 }
 
@@ -57,17 +59,20 @@ std::vector<std::string> read_paths(const SafetensorsFile& file, const std::stri
   const auto json = nlohmann::json::parse(found->second, nullptr, false);
   if (!json.is_array() || json.size() != rows) return {};
   std::vector<std::string> paths;
-  for (const auto& path : json) paths.push_back(path.is_string() ? path.get<std::string>() : std::string());
+  for (const auto& path : json)
+    paths.push_back(path.is_string() ? path.get<std::string>() : std::string());
   return paths;
 }
 
-LabelledSet read_set(const SafetensorsFile& file, const std::string& prefix, bool has_cameras, std::int64_t& dims) {
+LabelledSet read_set(const SafetensorsFile& file, const std::string& prefix, bool has_cameras,
+                     std::int64_t& dims) {
   const TensorEntry& entry = file.at(prefix + "_features");
   VLREID_REQUIRE(entry.shape.size() == 2 && entry.shape[1] > 0, ErrorKind::data, file.path(),
                  fmt::format("{} has shape {}", entry.name, shape_text(entry.shape)), "[rows, features]",
                  "write one row of numbers per image");
   VLREID_REQUIRE(dims == 0 || dims == entry.shape[1], ErrorKind::data, file.path(),
-                 fmt::format("{} has {} numbers a row", entry.name, entry.shape[1]), fmt::format("{} as in query_features", dims),
+                 fmt::format("{} has {} numbers a row", entry.name, entry.shape[1]),
+                 fmt::format("{} as in query_features", dims),
                  "embed queries and gallery with the same weights");
   dims = entry.shape[1];
   const auto rows = static_cast<std::size_t>(entry.shape[0]);
@@ -80,11 +85,13 @@ LabelledSet read_set(const SafetensorsFile& file, const std::string& prefix, boo
   return set;
 }
 
-void describe_set(std::vector<TensorSpec>& specs, const std::string& prefix, const LabelledSet& set, std::int64_t dims) {
+void describe_set(std::vector<TensorPlan>& specs, const std::string& prefix, const LabelledSet& set,
+                  std::int64_t dims) {
   const auto rows = static_cast<std::int64_t>(set.size());
   specs.push_back({.name = prefix + "_features", .dtype = Dtype::float32, .shape = {rows, dims}});
   specs.push_back({.name = prefix + "_ids", .dtype = Dtype::int64, .shape = {rows}});
-  if (!set.cameras.empty()) specs.push_back({.name = prefix + "_cameras", .dtype = Dtype::int64, .shape = {rows}});
+  if (!set.cameras.empty())
+    specs.push_back({.name = prefix + "_cameras", .dtype = Dtype::int64, .shape = {rows}});
 }
 
 void write_set(SafetensorsWriter& writer, const LabelledSet& set) {
@@ -99,7 +106,8 @@ void number_items(LabelledFeatures& features) {
   ItemNumbers numbers;
   for (LabelledSet* set : {&features.query, &features.gallery})
     for (const std::string& path : set->paths)
-      set->items.push_back(numbers.try_emplace(path, static_cast<std::int64_t>(numbers.size())).first->second);
+      set->items.push_back(
+          numbers.try_emplace(path, static_cast<std::int64_t>(numbers.size())).first->second);
 }
 
 } // namespace
@@ -119,7 +127,8 @@ LabelledFeatures select_trial(const LabelledFeatures& features, const Trial& tri
   const std::size_t queries = features.query.size();
   const auto take = [&](LabelledSet& to, const std::vector<std::size_t>& rows) {
     for (const std::size_t row : rows)
-      append_row(to, row < queries ? features.query : features.gallery, row < queries ? row : row - queries, dims);
+      append_row(to, row < queries ? features.query : features.gallery, row < queries ? row : row - queries,
+                 dims);
   };
   take(selected.query, trial.query);
   take(selected.gallery, trial.gallery);
@@ -137,7 +146,7 @@ LabelledFeatures load_features(const std::filesystem::path& path) {
 }
 
 void save_features(const std::filesystem::path& path, const LabelledFeatures& features) {
-  std::vector<TensorSpec> specs;
+  std::vector<TensorPlan> specs;
   describe_set(specs, "query", features.query, features.dims);
   describe_set(specs, "gallery", features.gallery, features.dims);
   SafetensorsWriter writer(path, specs,

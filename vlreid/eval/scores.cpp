@@ -19,7 +19,8 @@ Metrics score_once(const LabelledFeatures& features, const EvaluateOptions& opti
 Metrics score_all(const LabelledFeatures& features, const EvaluateOptions& options) {
   if (features.trials.empty()) return score_once(features, options);
   std::vector<Metrics> results;
-  for (const Trial& trial : features.trials) results.push_back(score_once(select_trial(features, trial), options));
+  for (const Trial& trial : features.trials)
+    results.push_back(score_once(select_trial(features, trial), options));
   return average_trials(results);
 }
 
@@ -33,9 +34,10 @@ nlohmann::json to_json(const Metrics& metrics, AveragePrecision convention) {
 
 std::string table_row(const std::string& name, const Metrics& metrics, AveragePrecision convention) {
   return fmt::format("{:<10} {:>7.2f} {:>7.2f} {:>7.2f} {:>7.2f} {:>7.2f} {:>9} {:>8}\n", name,
-                     100 * average_precision(metrics, convention), 100 * metrics.mean_inverse_negative_penalty,
-                     100 * rank_score(metrics, 1), 100 * rank_score(metrics, 5), 100 * rank_score(metrics, 10),
-                     metrics.counted_queries, metrics.skipped_queries);
+                     100 * average_precision(metrics, convention),
+                     100 * metrics.mean_inverse_negative_penalty, 100 * rank_score(metrics, 1),
+                     100 * rank_score(metrics, 5), 100 * rank_score(metrics, 10), metrics.counted_queries,
+                     metrics.skipped_queries);
 }
 
 } // namespace
@@ -45,7 +47,8 @@ Scores score(const LabelledFeatures& features, const ScoreOptions& options) {
                              .per_query = options.list_length > 0,
                              .list_length = options.list_length,
                              .rerank = std::nullopt};
-  Scores scores{.plain = score_all(features, evaluation), .reranked = std::nullopt, .trials = features.trials.size()};
+  Scores scores{
+      .plain = score_all(features, evaluation), .reranked = std::nullopt, .trials = features.trials.size()};
   if (!options.rerank) return scores;
   evaluation.rerank = options.rerank;
   scores.reranked = score_all(features, evaluation);
@@ -53,7 +56,8 @@ Scores score(const LabelledFeatures& features, const ScoreOptions& options) {
 }
 
 double average_precision(const Metrics& metrics, AveragePrecision convention) {
-  return convention == AveragePrecision::plain ? metrics.mean_average_precision : metrics.mean_average_precision_trapezoid;
+  return convention == AveragePrecision::plain ? metrics.mean_average_precision
+                                               : metrics.mean_average_precision_trapezoid;
 }
 
 std::vector<std::string> log_lines(const Metrics& metrics, AveragePrecision convention) {
@@ -64,8 +68,8 @@ std::vector<std::string> log_lines(const Metrics& metrics, AveragePrecision conv
 }
 
 std::string table(const Scores& scores, AveragePrecision convention) {
-  std::string text = fmt::format("{:<10} {:>7} {:>7} {:>7} {:>7} {:>7} {:>9} {:>8}\n", "", "mAP", "mINP", "Rank-1", "Rank-5",
-                                 "Rank-10", "counted", "skipped");
+  std::string text = fmt::format("{:<10} {:>7} {:>7} {:>7} {:>7} {:>7} {:>9} {:>8}\n", "", "mAP", "mINP",
+                                 "Rank-1", "Rank-5", "Rank-10", "counted", "skipped");
   text += table_row("plain", scores.plain, convention);
   if (scores.reranked) text += table_row("re-ranked", *scores.reranked, convention);
   if (scores.trials > 0) text += fmt::format("mean of {} trials\n", scores.trials);

@@ -1,5 +1,6 @@
-// The protocols: one query list against one gallery, or the mean of VehicleID's trials; plain and re-ranked. reference-behaviour,
-// section 8. And the forms that scores are given in: the references' log lines, JSON, a table.
+// The protocols: one query list against one gallery, or the mean of VehicleID's trials; plain and re-ranked.
+// reference-behaviour, section 8. And the forms that scores are given in: the references' log lines, JSON, a
+// table.
 #pragma once
 
 #include "vlreid/eval/labelled_features.h"

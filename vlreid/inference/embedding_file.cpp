@@ -1,6 +1,6 @@
 #include "vlreid/inference/embedding_file.h"
 
-#include "vlreid/archive/safetensors_writer.h"
+#include "vlreid/archive/writers.h"
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
 

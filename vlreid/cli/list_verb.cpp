@@ -1,0 +1,94 @@
+#include "vlreid/cli/program.h"
+#include "vlreid/cli/verb.h"
+#include "vlreid/config/config.h"
+#include "vlreid/datasets/dataset.h"
+
+#include <fmt/format.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace vlreid {
+namespace {
+
+struct Entry {
+  std::string name, description;
+};
+using Entries = std::vector<Entry>;
+
+template <typename Factory>
+Entries members_of(const Registry<Factory>& registry) {
+  Entries entries;
+  for (const auto& [name, member] : registry.members())
+    entries.push_back({name, member.description});
+  return entries;
+}
+
+Entries verbs() {
+  Entries entries;
+  for (const Verb& verb : all_verbs())
+    entries.push_back({verb.name, verb.summary});
+  return entries;
+}
+
+Entries keys() {
+  Entries entries;
+  for (const KeyDocument& key : document())
+    entries.push_back({key.key, fmt::format("{} (default {})", key.help, key.default_value)});
+  return entries;
+}
+
+const std::vector<std::pair<std::string, Entries (*)()>>& families() {
+  static const std::vector<std::pair<std::string, Entries (*)()>> all = {
+      {"datasets", [] { return members_of(dataset_registry()); }},
+      {"verbs", verbs},
+      {"keys", keys},
+  };
+  return all;
+}
+
+void print_family(const std::string& family, const Entries& entries) {
+  std::size_t width = 0;
+  for (const Entry& entry : entries)
+    width = std::max(width, entry.name.size());
+  fmt::print("{}:\n", family);
+  for (const Entry& entry : entries)
+    fmt::print("  {:<{}}  {}\n", entry.name, width, entry.description);
+}
+
+nlohmann::json to_json(const Entries& entries) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const Entry& entry : entries)
+    json[entry.name] = entry.description;
+  return json;
+}
+
+int run_list(const std::string& wanted, bool as_json) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [family, entries] : families()) {
+    if (!wanted.empty() && wanted != family) continue;
+    if (as_json)
+      json[family] = to_json(entries());
+    else
+      print_family(family, entries());
+  }
+  if (as_json) fmt::print("{}\n", json.dump(2));
+  return 0;
+}
+
+} // namespace
+
+Verb make_list_verb(const std::string& verb_summary) {
+  return {.name = "list",
+          .summary = verb_summary,
+          .example = "vlreid list datasets",
+          .define = [](Options& options) -> std::function<int()> {
+            auto family = std::make_shared<std::string>();
+            auto as_json = std::make_shared<bool>(false);
+            options.text("FAMILY", *family, "only this family",
+                         {.choices = names_of(families()), .shows_default = false});
+            options.flag("--json", *as_json, "print it as JSON");
+            return [family, as_json] { return run_list(*family, *as_json); };
+          }};
+}
+
+} // namespace vlreid

@@ -1,0 +1,25 @@
+// Scores + labelled features -> a page that shows what the system sees: the hardest and some other queries
+// with their ranked lists.
+#pragma once
+
+#include "vlreid/eval/scores.h"
+
+#include <filesystem>
+#include <string>
+
+namespace vlreid {
+
+inline constexpr int kPageListLength = 10; // images in a ranked list
+
+struct RankedListsOptions {
+  std::string title;
+  std::string note; // a sentence below the title, may be empty
+  AveragePrecision convention = AveragePrecision::plain;
+  int queries = 24; // shown: half of them the hardest, the others spread evenly
+};
+
+// REQUIRES: scores made with list_length = kPageListLength, and features with paths (else a data error).
+void write_ranked_lists(const std::filesystem::path& path, const LabelledFeatures& features,
+                        const Scores& scores, const RankedListsOptions& options);
+
+} // namespace vlreid
