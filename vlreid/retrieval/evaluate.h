@@ -22,9 +22,9 @@ struct EvaluateOptions {
   bool normalise = true; // compare normalised copies; false: the features as they are (normalised already, or
                          // raw on purpose)
   int max_rank = 50;     // length of the CMC
-  bool per_query = false;              // fill Metrics::per_query
-  int list_length = 0;                 // entries of QueryResult::list; needs per_query
-  std::optional<RerankOptions> rerank; // re-rank first
+  bool per_query = false;                   // fill Metrics::per_query
+  int list_length = 0;                      // entries of QueryResult::list; needs per_query
+  std::optional<RerankOptions> rerank = {}; // re-rank first
 };
 
 struct RankedImage {
@@ -41,7 +41,7 @@ struct QueryResult {
   double average_precision = 0;
   double average_precision_trapezoid = 0;
   double inverse_negative_penalty = 0; // matches / rank of the last match
-  std::vector<RankedImage> list;       // nearest first, junk included and marked
+  std::vector<RankedImage> list = {};  // nearest first, junk included and marked
 };
 
 struct Metrics {
@@ -54,7 +54,7 @@ struct Metrics {
   std::vector<double> cmc;          // [max_rank]; cmc[r - 1]: share of queries with a match among the first r
   std::int64_t counted_queries = 0; // all numbers are 0 when there are none
   std::int64_t skipped_queries = 0; // no match in the gallery
-  std::vector<QueryResult> per_query; // [Q], in the order of the query set
+  std::vector<QueryResult> per_query = {}; // [Q], in the order of the query set
 };
 
 // Throws ErrorKind::data for sets that do not fit together or hold values that are not finite,

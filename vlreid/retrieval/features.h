@@ -40,8 +40,11 @@ void normalise_rows(std::span<const float> values, std::int64_t dims, std::span<
 // when a row holds a value that is not finite, or is so long that a distance to it would overflow.
 std::vector<float> squared_norms(std::span<const float> values, std::int64_t dims, const std::string& what);
 
-// Throws ErrorKind::data unless the two sets fit together: as many labels as rows, the same F, cameras and
+// Throws ErrorKind::data unless the labels of two sets fit together: one of each for every row, cameras and
 // items in both or none.
+void check_feature_labels(const FeatureSet& query, const FeatureSet& gallery);
+
+// check_feature_labels(), and values of the right size with the same F.
 void check_feature_sets(const FeatureSet& query, const FeatureSet& gallery);
 
 } // namespace vlreid
