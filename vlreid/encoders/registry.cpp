@@ -1,0 +1,32 @@
+#include "vlreid/encoders/image_encoder.h"
+
+namespace vlreid {
+
+const Registry<ImageEncoderFactory>& image_encoders() {
+  static const Registry<ImageEncoderFactory> registry = [] {
+    Registry<ImageEncoderFactory> made("image encoder");
+#define VLREID_BUILTIN(name, description) made.add(#name, make_##name, description);
+#include "vlreid/encoders/builtin.def"
+#undef VLREID_BUILTIN
+    return made;
+  }();
+  return registry;
+}
+
+std::shared_ptr<ImageEncoder> make_image_encoder(const StateDict& state, const ImageEncoderOptions& options,
+                                                 const std::string& place) {
+  for (const auto& [name, member] : image_encoders().members())
+    if (auto encoder = member.factory(state, options)) return encoder;
+  fail(ErrorKind::data, {.place = place,
+                         .found = "no image encoder among " + std::to_string(state.size()) + " tensors",
+                         .expected = "the tensors of one of: " + join(image_encoders().names(), ", "),
+                         .remedy = "run inspect on the file"});
+}
+
+std::string position_table_name(const StateDict& state) {
+  for (const char* name : {"positional_embedding", "attnpool.positional_embedding"})
+    if (state.has(name)) return name;
+  return {};
+}
+
+} // namespace vlreid

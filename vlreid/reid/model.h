@@ -1,0 +1,132 @@
+// The whole model: image encoder, and where the file has them text encoder, prompt learner, SIE table, necks
+// and classifiers. Built from a StateDict of any family that weights/naming.h knows: OpenAI archives
+// (zero-shot), CLIP-ReID, FT, Multimodal-ReID, baselines; ViT and ResNet. Sizes follow from the tensors; what
+// they do not say comes from ReidOptions, and is an error when it stays open.
+//
+//     ReidModel model(load_weights("ViT-B-16_60.pth").state, {.image = {256, 128}}, "ViT-B-16_60.pth");
+//     at::Tensor features = model.embed(images);   // [B, F] raw: normalise before comparing
+//
+// Parameter names are those of CLIP-ReID's checkpoints. embed() and its kin use the inference form, made at
+// the first call or by prepare_inference(); they are thread safe afterwards. Training form and loading are
+// not.
+#pragma once
+
+#include "vlreid/adapters/adapter.h"
+#include "vlreid/encoders/image_encoder.h"
+#include "vlreid/encoders/text.h"
+#include "vlreid/prompts/prompt_learner.h"
+#include "vlreid/weights/naming.h"
+
+#include <c10/core/Device.h>
+#include <mutex>
+
+namespace vlreid {
+
+enum class NeckFeature { before, after }; // TEST.NECK_FEAT
+
+struct ReidOptions {
+  std::optional<Grid> image = {}; // height and width in pixels; open: the published size that fits the file
+  std::optional<std::int64_t> stride = {};   // of a ViT's patches; open: what fits image and file
+  std::optional<PositionResize> resize = {}; // open: bicubic for Multimodal-ReID, else bilinear
+  // SIE: which of the two index the table `cv_embed`. With both, the row is camera * views + view.
+  bool sie_camera = false;
+  bool sie_view = false;
+  double sie_coe = 3.0; // CLIP-ReID's default
+  std::optional<std::int64_t> views =
+      {}; // with both; open: 1 + the largest is not knowable, so it is asked for
+  NeckFeature neck = NeckFeature::before;
+  AdapterOptions adapter = {};
+  InferenceType inference = {};
+};
+
+// Scores and metric features of the training form; all raw.
+struct TrainingOutput {
+  at::Tensor score, score_proj; // [B, I]
+  ImageFeatures features;
+};
+
+// The neck and classifier of one feature, children `bottleneck*` and `classifier*`.
+struct Head {
+  std::shared_ptr<BatchNorm> neck;
+  std::shared_ptr<Linear> classifier;
+};
+
+class ReidModel : public torch::nn::Module {
+public:
+  ReidModel(const StateDict& weights, ReidOptions options, const std::string& place);
+
+  // Inference. images [B, 3, H, W] float32, normalised as the file's kind wants; cameras, views [B] int64,
+  // needed with SIE only.
+  at::Tensor embed(const at::Tensor& images, const at::Tensor& cameras = {},
+                   const at::Tensor& views = {}); // [B, F] raw
+  ImageFeatures image_features(const at::Tensor& images, const at::Tensor& cameras = {},
+                               const at::Tensor& views = {});
+  // What stage 1 compares with text: proj without SIE, [B, E] raw.
+  at::Tensor project_images(const at::Tensor& images);
+  // Makes the inference form from the present weights. Otherwise the first call of the above does; after
+  // weights changed, call it.
+  void prepare_inference();
+
+  // Training form, differentiable; train() or eval() of the module decides about the necks' statistics and
+  // LoRA's dropout.
+  TrainingOutput forward(const at::Tensor& images, const at::Tensor& cameras = {},
+                         const at::Tensor& views = {});
+
+  // Features of identities (labels [B]; undefined: all), differentiable, [B, E] raw. REQUIRES: has_prompts().
+  at::Tensor encode_identities(const at::Tensor& labels);
+  // The same of all identities without gradients, in parts.
+  at::Tensor text_features();
+  // Of sentences, tokens [L, 77] -> [L, E] raw. REQUIRES: has_token_embedding().
+  at::Tensor encode_text(const at::Tensor& tokens);
+
+  void to_device(at::Device device);
+  // Names as CLIP-ReID or, for files of Multimodal-ReID, as that has them. The tensors are the model's own.
+  StateDict state() const;
+
+  bool has_text() const { return text_encoder_ != nullptr; }
+  bool has_prompts() const { return prompt_learner_ != nullptr && has_text(); }
+  bool has_token_embedding() const { return token_embedding_.defined() && has_text(); }
+  bool has_heads() const { return heads_[0].neck != nullptr; }
+  bool uses_sie() const { return cv_embed_.defined() && (options_.sie_camera || options_.sie_view); }
+  bool is_resnet() const {
+    return !image_encoder_->has_class_token();
+  }                                // normalise images with ImageNet's mean instead of 0.5
+  std::int64_t identities() const; // 0 when nothing in the file says
+  std::int64_t cameras() const;    // rows of the SIE table for cameras, 0 without
+  std::int64_t views() const;
+  std::int64_t embedding_width() const {
+    return image_encoder_->feature_width() + image_encoder_->embed_width();
+  } // F
+  Grid image_size() const { return *options_.image; }
+  std::int64_t stride() const { return options_.stride.value_or(0); }
+  Family family() const { return family_; }
+  const ReidOptions& options() const { return options_; }
+  ImageEncoder& image_encoder() { return *image_encoder_; }
+  TextEncoder* text_encoder() { return text_encoder_.get(); }
+  PromptLearner* prompt_learner() { return prompt_learner_.get(); }
+  const Head& head() const { return heads_[0]; }      // of `feature`
+  const Head& head_proj() const { return heads_[1]; } // of `proj`
+
+private:
+  void build(const StateDict& middle, const std::string& place);
+  void build_heads(const StateDict& middle);
+  void check_sie(const std::string& place) const;
+  at::Tensor class_offset(const at::Tensor& cameras, const at::Tensor& views, std::int64_t batch) const;
+  std::shared_ptr<const ImageInference> inference();
+  at::Tensor mixed(const at::Tensor& feature) const;
+  at::Tensor normed_by_neck(const Head& head, const at::Tensor& feature) const;
+
+  ReidOptions options_;
+  Family family_;
+  std::shared_ptr<ImageEncoder> image_encoder_;
+  std::shared_ptr<TextEncoder> text_encoder_;
+  std::shared_ptr<PromptLearner> prompt_learner_;
+  std::array<Head, 2> heads_;
+  std::array<std::shared_ptr<Linear>, 2> mixer_; // Multimodal-ReID's image adapter, null otherwise
+  at::Tensor cv_embed_, logit_scale_;
+  at::Tensor token_embedding_; // not a parameter: part of plain CLIP files only
+  std::shared_ptr<const ImageInference> inference_;
+  std::mutex inference_mutex_;
+};
+
+} // namespace vlreid
