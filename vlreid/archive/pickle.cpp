@@ -377,6 +377,7 @@ private:
     const std::vector<PickleNode*> parts = pop_last(2);
     if (!parts[0]->is(Kind::name) || !parts[1]->is(Kind::tuple))
       in_.refuse("a call of a value", "a name and a tuple");
+    charge(parts[1]->items.size());
     const bool is_dict =
         parts[0]->text == "collections.OrderedDict" || parts[0]->text == "collections.defaultdict";
     if (is_dict)

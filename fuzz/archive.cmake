@@ -1,0 +1,2 @@
+vlreid_fuzz(archive DEPS archive)
+vlreid_fuzz(safetensors DEPS archive)
