@@ -21,6 +21,7 @@ struct DecodeLimits {
   std::uint64_t max_file_bytes = std::uint64_t{256}
                                  << 20;  // above any camera's file, below what hurts a worker
   std::uint64_t max_pixels = 64'000'000; // 64 megapixels: 192 MB of RGB
+  int max_side = 65'535;                 // what JPEG can store; keeps resize tables small
   int max_scans = 100;                   // progressive JPEG; encoders write about 10
   // COMPAT: the references load cut-off JPEG, PNG and BMP files, the missing part grey or black. Off: such a
   // file is an error.
