@@ -1,8 +1,10 @@
-// The made dataset: what to make, and the call that makes it. Pedestrians come in the layout of Market-1501, vehicles in that of
-// VeRi-776, both with an attribute table (attributes.csv) and sentences (captions.json, the form of CUHK-PEDES).
+// The made dataset: what to make, and the call that makes it. Pedestrians come in the layout of Market-1501,
+// vehicles in that of VeRi-776, both with an attribute table (attributes.csv) and sentences (captions.json,
+// the form of CUHK-PEDES).
 //
-// Every image depends only on (seed, identity, its place in the plan), so the folder is the same byte for byte whatever the
-// number of threads. A folder of made images is for trying things out: its scores say nothing about real cameras.
+// Every image depends only on (seed, identity, its place in the plan), so the folder is the same byte for
+// byte whatever the number of threads. A folder of made images is for trying things out: its scores say
+// nothing about real cameras.
 #pragma once
 
 #include "vlreid/base/progress.h"
@@ -14,8 +16,9 @@ namespace vlreid {
 
 enum class SynthKind { person, vehicle };
 
-// Two worlds with other cameras, clothes and backgrounds, for experiments across domains: a is a campus in summer (outdoors,
-// equal crop sizes), b a station in winter (mostly indoors, steeper views, crops of their own size).
+// Two worlds with other cameras, clothes and backgrounds, for experiments across domains: a is a campus in
+// summer (outdoors, equal crop sizes), b a station in winter (mostly indoors, steeper views, crops of their
+// own size).
 enum class SynthDomain { a, b };
 
 struct SynthOptions {
@@ -48,8 +51,10 @@ struct SynthSummary {
 // How many images the options ask for; the total for a Progress. Checks the options.
 std::int64_t count_images(const SynthOptions& options);
 
-// Makes the dataset in `folder`: first in "<folder>.partial" beside it, renamed when complete. `progress` may be null.
-// Throws ErrorKind::usage for options out of range, ErrorKind::cannot_create when `folder` holds something and force is off.
-SynthSummary make_dataset(const std::filesystem::path& folder, const SynthOptions& options, Progress* progress);
+// Makes the dataset in `folder`: first in "<folder>.partial" beside it, renamed when complete. `progress` may
+// be null. Throws ErrorKind::usage for options out of range, ErrorKind::cannot_create when `folder` holds
+// something and force is off.
+SynthSummary make_dataset(const std::filesystem::path& folder, const SynthOptions& options,
+                          Progress* progress);
 
 } // namespace vlreid
