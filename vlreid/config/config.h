@@ -23,7 +23,7 @@ namespace vlreid {
 struct Config {
   ModelOptions model;
   InputOptions input;
-  DatasetOptions datasets;
+  DatasetSelection datasets;
   DataloaderOptions dataloader;
   SolverOptions solver;
   TestOptions test;

@@ -148,7 +148,7 @@ struct InputOptions {
   }
 };
 
-struct DatasetOptions {
+struct DatasetSelection {
   std::string name = "market1501";
   std::string root = "../data";
 
