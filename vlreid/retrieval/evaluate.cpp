@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "vlreid/base/error.h"
+#include "vlreid/retrieval/parallel.h"
 #include "vlreid/retrieval/ranking.h"
 
 namespace vlreid {
@@ -194,14 +195,14 @@ Metrics evaluate_distances(std::span<const float> distances, const FeatureSet& q
   const Judge judge(query, gallery);
   std::vector<QueryResult> results = unscored(query.size());
   const int list_length = options.per_query ? options.list_length : 0;
-  for (std::int64_t q = 0; q < query.size(); ++q) {
+  for_each_block(images > 0 ? query.size() : 0, [&](std::int64_t q, int) {
     const auto given = distances.subspan(q * images, images);
-    std::vector<float> row(given.begin(), given.end());
-    VLREID_REQUIRE(std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); }),
+    VLREID_REQUIRE(std::all_of(given.begin(), given.end(), [](float value) { return std::isfinite(value); }),
                    ErrorKind::data, "distances",
                    "row " + std::to_string(q) + " holds a value that is not finite", "finite numbers");
-    if (images > 0) results[q] = score_query(judge, q, row, list_length);
-  }
+    std::vector<float> row(given.begin(), given.end());
+    results[q] = score_query(judge, q, row, list_length);
+  });
   return summarise(std::move(results), options);
 }
 
