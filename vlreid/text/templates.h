@@ -18,7 +18,6 @@ struct SentenceTemplate {
   int prefix = 0;
   int shared = 0;
   int own = 0;
-  bool always_person = false; // COMPAT: FT says person for vehicles too
   std::string_view description;
 };
 

@@ -50,6 +50,8 @@ public:
   std::string decode(std::span<const std::int32_t> ids) const;
 
 private:
+  void append_word(std::string word, std::vector<std::int32_t>& ids) const;
+
   struct Tables;
   std::unique_ptr<Tables> tables_;
 };
