@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio> // jpeglib.h needs FILE
+#include <cstring>
 #include <fmt/format.h>
 #include <jpeglib.h>
 #include <vector>
@@ -12,7 +13,19 @@
 namespace vlreid {
 namespace {
 
-constexpr JOCTET kEndOfImage[] = {0xff, JPEG_EOI};
+constexpr std::uint8_t kEndOfImage[] = {0xff, JPEG_EOI};
+
+// libjpeg decodes Huffman codes the slow way when less than 512 bytes for each block of an MCU (at most 10)
+// are left. Small crops are shorter than that, so the file is read from a copy with this much behind it,
+// which begins with an end mark: reading past that mark means that the file is cut off.
+constexpr std::size_t kPadding = 512 * 10 + sizeof kEndOfImage;
+
+std::vector<std::uint8_t> make_padded(std::span<const std::byte> bytes) {
+  std::vector<std::uint8_t> padded(bytes.size() + kPadding);
+  std::memcpy(padded.data(), bytes.data(), bytes.size());
+  std::ranges::copy(kEndOfImage, padded.begin() + static_cast<std::ptrdiff_t>(bytes.size()));
+  return padded;
+}
 
 // libjpeg's state with its callbacks. The library reports an error by calling fail_step, which must not
 // return: it jumps back into run(), and only there an exception is thrown. Whatever is alive in a step must
@@ -28,7 +41,7 @@ public:
   void read_pixels(Image& out);
 
 private:
-  enum class Problem { none, message, truncated, too_many_scans };
+  enum class Problem { none, message, too_many_scans };
 
   static JpegReader& of(j_common_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
   static JpegReader& of(j_decompress_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
@@ -37,6 +50,9 @@ private:
   static boolean refill(j_decompress_ptr info);
   static void skip(j_decompress_ptr info, long count);
   static void check_scans(j_common_ptr info);
+  bool has_read_beyond_end() const {
+    return is_refilled_ || input_.next_input_byte > padded_.data() + source_.bytes.size();
+  }
 
   template <typename Step>
   void run(Step step);
@@ -46,22 +62,25 @@ private:
 
   const Source& source_;
   const DecodeLimits& limits_;
+  std::vector<std::uint8_t> padded_;
   jpeg_decompress_struct info_{};
   jpeg_error_mgr errors_{};
   jpeg_source_mgr input_{};
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_{};
   Problem problem_ = Problem::none;
+  bool is_refilled_ = false;
 };
 
-JpegReader::JpegReader(const Source& source, const DecodeLimits& limits) : source_(source), limits_(limits) {
+JpegReader::JpegReader(const Source& source, const DecodeLimits& limits)
+    : source_(source), limits_(limits), padded_(make_padded(source.bytes)) {
   info_.err = jpeg_std_error(&errors_);
   errors_.error_exit = fail_step;
   errors_.emit_message = [](j_common_ptr, int) {}; // warnings: decoded as well as it goes, as Pillow does
   info_.client_data = this;
   run([this] { jpeg_create_decompress(&info_); });
-  input_.next_input_byte = source.data();
-  input_.bytes_in_buffer = source.bytes.size();
+  input_.next_input_byte = padded_.data();
+  input_.bytes_in_buffer = padded_.size();
   input_.init_source = [](j_decompress_ptr) {};
   input_.fill_input_buffer = refill;
   input_.skip_input_data = skip;
@@ -81,12 +100,13 @@ void JpegReader::fail_step(j_common_ptr info) {
   of(info).jump(Problem::message);
 }
 
-// Called when all bytes are used up.
+// Called when even the padding is used up: the end mark once more, for ever.
 boolean JpegReader::refill(j_decompress_ptr info) {
   JpegReader& reader = of(info);
-  if (!reader.limits_.accept_truncated) reader.jump(Problem::truncated);
-  reader.input_.next_input_byte = kEndOfImage;
-  reader.input_.bytes_in_buffer = sizeof kEndOfImage;
+  const std::size_t mark = reader.padded_.size() - kPadding;
+  reader.input_.next_input_byte = reader.padded_.data() + mark;
+  reader.input_.bytes_in_buffer = kPadding;
+  reader.is_refilled_ = true;
   return TRUE;
 }
 
@@ -113,12 +133,12 @@ void JpegReader::run(Step step) {
 }
 
 void JpegReader::raise() const {
-  if (problem_ == Problem::truncated) fail_truncated(source_, ImageFormat::jpeg);
   if (problem_ == Problem::too_many_scans)
     fail(ErrorKind::data, {.place = std::string(source_.name),
                            .found = fmt::format("JPEG with more than {} scans", limits_.max_scans),
                            .expected = "an ordinary progressive JPEG (about 10 scans)",
                            .remedy = "save the image anew, or remove it"});
+  if (has_read_beyond_end()) fail_truncated(source_, ImageFormat::jpeg);
   char text[JMSG_LENGTH_MAX];
   errors_.format_message(reinterpret_cast<j_common_ptr>(const_cast<jpeg_decompress_struct*>(&info_)), text);
   fail_damaged(source_, ImageFormat::jpeg, text);
@@ -143,6 +163,7 @@ void JpegReader::read_pixels(Image& out) {
   else
     read_rgb(out);
   run([this] { jpeg_finish_decompress(&info_); });
+  if (has_read_beyond_end() && !limits_.accept_truncated) fail_truncated(source_, ImageFormat::jpeg);
 }
 
 void JpegReader::read_rgb(Image& out) {

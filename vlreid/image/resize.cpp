@@ -80,12 +80,12 @@ const Image& Resizer::State::shorten(const Image& source, const ResizeOptions& o
 // The rows whose slack would lie behind the image are read from a copy.
 void Resizer::State::widen(const Image& source, const PassWeights& pass) {
   const std::size_t source_bytes = source.row_bytes();
-  stride = row_bytes + kRowSlack;
+  const std::size_t slack = pass.read_slack();
+  stride = row_bytes + kWriteSlack;
   widened.resize(stride * source.height);
-  const int tail_rows =
-      std::min(source.height, static_cast<int>((kRowSlack + source_bytes - 1) / source_bytes));
+  const int tail_rows = std::min(source.height, static_cast<int>((slack + source_bytes - 1) / source_bytes));
   const int safe_rows = source.height - tail_rows;
-  tail.resize(tail_rows * source_bytes + kRowSlack);
+  tail.resize(tail_rows * source_bytes + slack);
   std::copy_n(source.row(safe_rows), tail_rows * source_bytes, tail.data());
   kernels.horizontal(pass, {.source = source.row(0),
                             .source_stride = source_bytes,

@@ -3,7 +3,6 @@
 #if defined(__x86_64__)
 
 #include <algorithm>
-#include <cstring>
 #include <immintrin.h>
 
 // Compiled for AVX2 function by function, so that the rest of the program runs on any x86-64.
@@ -34,57 +33,75 @@ VLREID_AVX2 inline __m256i finish(const Sums& sums) {
   return _mm256_srai_epi32(_mm256_add_epi32(sums.low, _mm256_slli_epi32(sums.high, kLowBits)), kWeightBits);
 }
 
-// Eight bytes (two RGB pixels and two bytes of the next) of each of two rows, one row a lane.
+// Five RGB pixels and a byte of each of two rows: the upper row in lane 0, the lower in lane 1.
 VLREID_AVX2 inline __m256i load_two_rows(const std::uint8_t* upper, const std::uint8_t* lower) {
-  long long lower_bytes;
-  std::memcpy(&lower_bytes, lower, sizeof lower_bytes);
-  const __m128i upper_lane = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(upper));
-  return _mm256_blend_epi32(_mm256_castsi128_si256(upper_lane), _mm256_set1_epi64x(lower_bytes), 0xf0);
+  const __m256i lane = _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(upper)));
+  return _mm256_inserti128_si256(lane, _mm_loadu_si128(reinterpret_cast<const __m128i*>(lower)), 1);
 }
 
-VLREID_AVX2 inline void store_pixel(std::uint8_t* out, __m128i bytes) {
-  const int pixel = _mm_cvtsi128_si32(bytes);
-  std::memcpy(out, &pixel, sizeof pixel);
+// One output pixel of two rows, as R G B x in 32 bits a lane. `pairs` is half the number of taps.
+VLREID_AVX2 inline __m256i make_pixel(const std::int32_t* packed, int pairs, const std::uint8_t* upper,
+                                      const std::uint8_t* lower) {
+  // R R, G G, B B of pixels 0 and 1, and of 2 and 3, widened to 16 bits.
+  const __m256i even =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
+  const __m256i odd =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1));
+  Sums sums = zero_sums();
+  for (int i = 0; i < pairs; i += 2, packed += 4, upper += 12, lower += 12) {
+    const __m256i bytes = load_two_rows(upper, lower);
+    add_taps(sums, _mm256_shuffle_epi8(bytes, even), _mm256_set1_epi32(packed[0]),
+             _mm256_set1_epi32(packed[1]));
+    if (i + 1 < pairs)
+      add_taps(sums, _mm256_shuffle_epi8(bytes, odd), _mm256_set1_epi32(packed[2]),
+               _mm256_set1_epi32(packed[3]));
+  }
+  return finish(sums);
 }
 
-// Two source rows at a time: lane 0 is the upper, lane 1 the lower; in each the pairs R R, G G, B B of two
-// neighbouring pixels.
+// Two rows, four pixels of each at a time. kPairs is the number of tap pairs when it is known (the loop above
+// vanishes), else 0.
+template <int kPairs>
 VLREID_AVX2 void horizontal_rows(const PassWeights& pass, const std::uint8_t* upper,
                                  const std::uint8_t* lower, std::uint8_t* upper_out,
                                  std::uint8_t* lower_out) {
-  const __m256i pairs =
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
+  const __m256i squeeze =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+  const int pairs = kPairs > 0 ? kPairs : pass.taps / 2;
   const std::int32_t* packed = pass.packed.data();
-  for (int x = 0; x < pass.output; ++x, packed += pass.taps) {
-    std::size_t offset = static_cast<std::size_t>(pass.first[x]) * 3;
-    Sums sums = zero_sums();
-    for (int i = 0; i < pass.count[x]; i += 2, offset += 6) {
-      const __m256i pixels = _mm256_shuffle_epi8(load_two_rows(upper + offset, lower + offset), pairs);
-      add_taps(sums, pixels, _mm256_set1_epi32(packed[i]), _mm256_set1_epi32(packed[i + 1]));
+  const std::int32_t* first = pass.first.data();
+  for (int x = 0; x < pass.output; x += kPixelsAtOnce, first += kPixelsAtOnce) {
+    __m256i pixels[kPixelsAtOnce];
+    for (int i = 0; i < kPixelsAtOnce; ++i, packed += 2 * pairs) {
+      const std::ptrdiff_t offset = std::ptrdiff_t{3} * first[i];
+      pixels[i] = make_pixel(packed, pairs, upper + offset, lower + offset);
     }
-    __m256i result = finish(sums);
-    result = _mm256_packs_epi32(result, result);
-    result = _mm256_packus_epi16(result, result);
-    store_pixel(upper_out + x * 3, _mm256_castsi256_si128(result));
-    store_pixel(lower_out + x * 3, _mm256_extracti128_si256(result, 1));
+    const __m256i left = _mm256_packs_epi32(pixels[0], pixels[1]);
+    const __m256i right = _mm256_packs_epi32(pixels[2], pixels[3]);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_packus_epi16(left, right), squeeze);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(upper_out + x * 3), _mm256_castsi256_si128(bytes));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(lower_out + x * 3), _mm256_extracti128_si256(bytes, 1));
   }
 }
 
 VLREID_AVX2 void horizontal(const PassWeights& pass, const RowBlock& block) {
+  const auto rows = pass.taps == 2   ? horizontal_rows<1>
+                    : pass.taps == 4 ? horizontal_rows<2>
+                                     : horizontal_rows<0>;
   for (int y = 0; y < block.rows; y += 2) {
     const int lower = std::min(y + 1, block.rows - 1);
-    horizontal_rows(pass, block.source + y * block.source_stride, block.source + lower * block.source_stride,
-                    block.out + y * block.out_stride, block.out + lower * block.out_stride);
+    rows(pass, block.source + y * block.source_stride, block.source + lower * block.source_stride,
+         block.out + y * block.out_stride, block.out + lower * block.out_stride);
   }
 }
 
 // 32 neighbouring bytes of one output row.
-VLREID_AVX2 inline void vertical_bytes(const std::int32_t* packed, int count, const std::uint8_t* source,
+VLREID_AVX2 inline void vertical_bytes(const std::int32_t* packed, int reach, const std::uint8_t* source,
                                        std::size_t stride, std::uint8_t* out) {
   const __m256i zero = _mm256_setzero_si256();
   Sums sums[4] = {zero_sums(), zero_sums(), zero_sums(), zero_sums()};
-  for (int i = 0; i < count; i += 2, source += 2 * stride) {
-    const std::uint8_t* next = i + 1 < count ? source + stride : source; // a tap too many has weight 0
+  for (int i = 0; i < reach; i += 2, source += 2 * stride) {
+    const std::uint8_t* next = i + 1 < reach ? source + stride : source; // a tap too many has weight 0
     const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source));
     const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(next));
     const __m256i low = _mm256_set1_epi32(packed[i]);
@@ -107,7 +124,7 @@ VLREID_AVX2 void vertical(const PassWeights& pass, int y, const std::uint8_t* so
   const std::uint8_t* rows = source + static_cast<std::size_t>(pass.first[row]) * stride;
   std::size_t x = 0;
   for (; x + 32 <= bytes; x += 32)
-    vertical_bytes(&pass.packed[row * pass.taps], pass.count[row], rows + x, stride, out + x);
+    vertical_bytes(&pass.packed[row * pass.taps], pass.reach, rows + x, stride, out + x);
   if (x < bytes) plain_resize_kernels().vertical(pass, y, source + x, stride, bytes - x, out + x);
 }
 

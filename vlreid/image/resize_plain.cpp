@@ -14,7 +14,7 @@ void horizontal_row(const PassWeights& pass, const std::uint8_t* source, std::ui
     const std::int32_t* weights = &pass.weights[static_cast<std::size_t>(x) * pass.taps];
     const std::uint8_t* pixel = source + static_cast<std::size_t>(pass.first[x]) * 3;
     std::int32_t red = kWeightHalf, green = kWeightHalf, blue = kWeightHalf;
-    for (int i = 0; i < pass.count[x]; ++i, pixel += 3) {
+    for (int i = 0; i < pass.reach; ++i, pixel += 3) {
       red += weights[i] * pixel[0];
       green += weights[i] * pixel[1];
       blue += weights[i] * pixel[2];
@@ -49,9 +49,9 @@ void vertical(const PassWeights& pass, int y, const std::uint8_t* source, std::s
   source += static_cast<std::size_t>(pass.first[y]) * stride;
   std::size_t x = 0;
   for (; x + 16 <= bytes; x += 16)
-    vertical_bytes<16>(weights, pass.count[y], source + x, stride, out + x);
+    vertical_bytes<16>(weights, pass.reach, source + x, stride, out + x);
   for (; x < bytes; ++x)
-    vertical_bytes<1>(weights, pass.count[y], source + x, stride, out + x);
+    vertical_bytes<1>(weights, pass.reach, source + x, stride, out + x);
 }
 
 } // namespace

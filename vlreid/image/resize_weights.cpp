@@ -37,31 +37,39 @@ std::int32_t to_fixed_point(double weight) {
   return static_cast<std::int32_t>(weight < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-// The real weights of one output pixel, summing to 1, written to `weights`.
-void fill_real_weights(Filter filter, double center, double scale, int first, std::vector<double>& weights) {
+// The real weights of one output pixel, summing to 1.
+struct Window {
+  int first = 0;
+  std::vector<double> weights;
+};
+
+Window make_window(Filter filter, double center, double scale, int input) {
+  const double support = filter_support(filter) * scale;
+  const int first = std::max(static_cast<int>(center - support + 0.5), 0);
+  const int end = std::min(static_cast<int>(center + support + 0.5), input);
+  Window window{.first = first, .weights = std::vector<double>(end - first)};
   const double inverse = 1.0 / scale;
   double sum = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    weights[i] = filter_value(filter, (static_cast<double>(i) + first - center + 0.5) * inverse);
-    sum += weights[i];
-  }
-  if (sum == 0) return;
-  for (double& weight : weights)
-    weight /= sum;
+  for (int i = first; i < end; ++i)
+    sum += window.weights[i - first] = filter_value(filter, (i - center + 0.5) * inverse);
+  if (sum != 0)
+    for (double& weight : window.weights)
+      weight /= sum;
+  return window;
+}
+
+std::vector<Window> make_windows(int input, int output, Filter filter) {
+  const double ratio = static_cast<double>(input) / output;
+  std::vector<Window> windows;
+  for (int i = 0; i < output; ++i)
+    windows.push_back(
+        make_window(filter, (i + 0.5) * ratio, std::max(ratio, 1.0), input)); // shrinking widens the filter
+  return windows;
 }
 
 std::int32_t halves(std::int32_t even, std::int32_t odd) {
   return static_cast<std::int32_t>((static_cast<std::uint32_t>(even) & 0xffff) |
                                    static_cast<std::uint32_t>(odd) << 16);
-}
-
-// The bound on the number of taps is generous; keep only those that some output needs.
-void shorten_rows(PassWeights& pass, int taps) {
-  for (int i = 0; i < pass.output; ++i)
-    std::copy_n(&pass.weights[static_cast<std::size_t>(i) * pass.taps], taps,
-                &pass.weights[static_cast<std::size_t>(i) * taps]);
-  pass.taps = taps;
-  pass.weights.resize(static_cast<std::size_t>(pass.output) * taps);
 }
 
 void pack_weights(PassWeights& pass) {
@@ -87,29 +95,23 @@ Filter parse_filter(std::string_view name) {
 }
 
 PassWeights make_pass_weights(int input, int output, Filter filter) {
-  const double ratio = static_cast<double>(input) / output;
-  const double scale = std::max(ratio, 1.0); // shrinking widens the filter
-  const double support = filter_support(filter) * scale;
+  const std::vector<Window> windows = make_windows(input, output, filter);
+  std::size_t longest = 0;
+  for (const Window& window : windows)
+    longest = std::max(longest, window.weights.size());
   PassWeights pass;
   pass.output = output;
-  pass.taps = static_cast<int>(std::ceil(support)) * 2 + 2;
-  pass.first.resize(output);
-  pass.count.resize(output);
-  pass.weights.assign(static_cast<std::size_t>(output) * pass.taps, 0);
-  std::vector<double> weights;
-  int longest = 1;
+  pass.taps = static_cast<int>((longest + 1) / 2 * 2);
+  pass.reach = std::min(pass.taps, input);
+  const int padded = (output + kPixelsAtOnce - 1) / kPixelsAtOnce * kPixelsAtOnce;
+  pass.first.assign(padded, 0);
+  pass.weights.assign(static_cast<std::size_t>(padded) * pass.taps, 0);
   for (int i = 0; i < output; ++i) {
-    const double center = (i + 0.5) * ratio;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int end = std::min(static_cast<int>(center + support + 0.5), input);
-    weights.resize(end - first);
-    fill_real_weights(filter, center, scale, first, weights);
-    pass.first[i] = first;
-    pass.count[i] = end - first;
-    longest = std::max(longest, end - first);
-    std::ranges::transform(weights, &pass.weights[static_cast<std::size_t>(i) * pass.taps], to_fixed_point);
+    const Window& window = windows[i];
+    pass.first[i] = std::min(window.first, input - pass.reach);
+    std::int32_t* row = &pass.weights[static_cast<std::size_t>(i) * pass.taps];
+    std::ranges::transform(window.weights, row + (window.first - pass.first[i]), to_fixed_point);
   }
-  shorten_rows(pass, longest + longest % 2);
   pack_weights(pass);
   return pass;
 }
