@@ -1,0 +1,1 @@
+vlreid_fuzz(yaml DEPS config)
