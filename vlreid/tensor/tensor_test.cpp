@@ -1,0 +1,70 @@
+#include "vlreid/base/error.h"
+#include "vlreid/tensor/device.h"
+#include "vlreid/tensor/dtype.h"
+#include "vlreid/tensor/shape.h"
+#include "vlreid/tensor/span.h"
+
+#include <ATen/Context.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+namespace vlreid {
+namespace {
+
+template <typename Action>
+std::string message_of(const Action& action, ErrorKind kind) {
+  try {
+    action();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind);
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(Device, ReadsItsNames) {
+  EXPECT_EQ(parse_device("cpu"), at::Device(at::kCPU));
+  EXPECT_EQ(message_of([] { parse_device("gpu"); }, ErrorKind::usage),
+            "--device: 'gpu'; cpu, cuda or cuda:N");
+  for (const char* text : {"", "cuda:", "cuda:x", "cuda:-1", "cpu:0"})
+    EXPECT_NE(message_of([&] { parse_device(text); }, ErrorKind::usage).find("cpu, cuda or cuda:N"),
+              std::string::npos)
+        << text;
+}
+
+TEST(Device, RefusesCudaWhereThereIsNone) {
+  if (at::hasCUDA()) GTEST_SKIP() << "this machine has a GPU";
+  EXPECT_NE(message_of([] { parse_device("cuda"); }, ErrorKind::usage).find("no CUDA device"),
+            std::string::npos);
+}
+
+TEST(Dtype, NamesRoundTrip) {
+  for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16, at::kLong, at::kBool})
+    EXPECT_EQ(parse_scalar_type(name_of(type)), type);
+  EXPECT_EQ(parse_scalar_type("bf16"), at::kBFloat16);
+  EXPECT_EQ(parse_scalar_type("float8"), std::nullopt);
+}
+
+TEST(Shape, BindsLettersAcrossTensors) {
+  ShapeLetters letters;
+  check_shape(at::zeros({4, 3, 8, 2}), {"B", 3, "H", "W"}, "images", letters);
+  EXPECT_EQ(letters.at("H"), 8);
+  EXPECT_NO_THROW(check_shape(at::zeros({4}), {"B"}, "labels", letters));
+  EXPECT_NO_THROW(check_shape(at::zeros({4, 7}), {"B", "*"}, "rows", letters));
+  EXPECT_EQ(message_of([&] { check_shape(at::zeros({5}), {"B"}, "labels", letters); }, ErrorKind::internal),
+            "labels: shape [5]; [B=4]; this is a bug of vlreid; please report it");
+  EXPECT_EQ(message_of([&] { check_shape(at::zeros({4, 2}), {"B", 3, "N"}, "tokens"); }, ErrorKind::internal),
+            "tokens: shape [4, 2]; [B, 3, N]; this is a bug of vlreid; please report it");
+}
+
+TEST(Span, CopiesThereAndBack) {
+  const std::vector<float> numbers{1, 2, 3, 4, 5, 6};
+  const at::Tensor tensor = tensor_of<float>(numbers, {2, 3});
+  EXPECT_EQ(tensor.sizes(), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(span_of<float>(tensor)[4], 5);
+  EXPECT_THROW(span_of<float>(tensor.t()), Error);
+  EXPECT_THROW(tensor_of<float>(numbers, {2, 2}), Error);
+}
+
+} // namespace
+} // namespace vlreid
