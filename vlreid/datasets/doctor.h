@@ -21,20 +21,20 @@ std::string_view severity_name(Severity severity);
 
 struct Finding {
   Severity severity = Severity::note;
-  std::string rule;                  // short and fixed, for scripts: "unreadable-image"
-  std::string text;                  // what is wrong, one sentence
-  std::int64_t count = 0;            // how often
-  std::vector<std::string> examples; // at most three
-  std::string remedy;
+  std::string rule = {};                  // short and fixed, for scripts: "unreadable-image"
+  std::string text = {};                  // what is wrong, one sentence
+  std::int64_t count = 0;                 // how often
+  std::vector<std::string> examples = {}; // at most three
+  std::string remedy = {};
 };
 
 struct Report {
   std::string dataset;
   std::filesystem::path root;
-  SubsetCounts train, query, gallery;
+  SubsetCounts train = {}, query = {}, gallery = {};
   bool has_cameras = true;
   std::int64_t images_decoded = 0;
-  std::vector<Finding> findings; // errors first
+  std::vector<Finding> findings = {}; // errors first
 
   std::int64_t count(Severity severity) const; // findings of this severity
   bool is_sound() const { return count(Severity::error) == 0; }

@@ -16,11 +16,6 @@ namespace {
 
 const std::array<std::string, 3> kSplitFolders = {"train", "query", "gallery"};
 
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
 // Names in byte order, hidden ones left out.
 std::vector<std::string> list_folders(const fs::path& folder) {
   std::error_code error;

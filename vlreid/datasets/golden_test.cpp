@@ -42,13 +42,15 @@ void make_file(const fs::path& path, const std::string& text) {
 }
 
 void make_tree(const Json& item, const fs::path& tree) {
-  for (const std::string file : item.value("files", Json::array())) {
+  const Json files = item.value("files", Json::array());
+  for (const std::string file : files) {
     if (file.ends_with('/'))
       fs::create_directories(tree / file);
     else
       make_file(tree / file, "");
   }
-  for (const auto& [file, text] : item.value("contents", Json::object()).items())
+  const Json contents = item.value("contents", Json::object());
+  for (const auto& [file, text] : contents.items())
     make_file(tree / file, text);
 }
 

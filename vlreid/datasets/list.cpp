@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <system_error>
 
 namespace vlreid {
 namespace fs = std::filesystem;
@@ -154,10 +153,9 @@ void read_json(RowReader& rows, const fs::path& list) {
 } // namespace
 
 Dataset make_list(const fs::path& root, const DatasetOptions& options) {
-  std::error_code ignored;
-  VLREID_REQUIRE(fs::is_regular_file(root, ignored), ErrorKind::missing, root.string(),
-                 fs::exists(root, ignored) ? "a folder, not a file" : "the file is not there",
-                 "a CSV or JSON list", "give the path of the list itself");
+  VLREID_REQUIRE(is_file(root), ErrorKind::missing, root.string(),
+                 path_exists(root) ? "a folder, not a file" : "the file is not there", "a CSV or JSON list",
+                 "give the path of the list itself");
   Dataset dataset{.name = "list", .root = root};
   RowReader rows(dataset, options, root);
   if (to_lower_ascii(root.extension().string()) == ".json")

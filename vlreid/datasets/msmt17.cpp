@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <system_error>
 
 namespace vlreid {
 namespace fs = std::filesystem;
@@ -25,14 +24,9 @@ struct ImageFolders {
 // V1 and the release renamed for CLIP-ReID, then V2.
 const std::array<ImageFolders, 2> kImageFolders = {{{"train", "test"}, {"mask_train_v2", "mask_test_v2"}}};
 
-bool exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 ImageFolders image_folders(const fs::path& folder) {
   for (const ImageFolders& folders : kImageFolders)
-    if (exists(folder / folders.train) || exists(folder / folders.test)) return folders;
+    if (path_exists(folder / folders.train) || path_exists(folder / folders.test)) return folders;
   return kImageFolders[0];
 }
 
@@ -121,8 +115,8 @@ Dataset read_msmt17(std::string_view name, const fs::path& root, const DatasetOp
   Dataset dataset{.name = std::string(name), .root = find_set_folder(root, own_folders, markers, name)};
   const bool has_lists =
       std::any_of(kListMarkers.begin(), kListMarkers.end(),
-                  [&](const std::string& marker) { return exists(dataset.root / marker); });
-  const bool has_market = exists(dataset.root / rules.folders[0]);
+                  [&](const std::string& marker) { return path_exists(dataset.root / marker); });
+  const bool has_market = path_exists(dataset.root / rules.folders[0]);
   if (has_market && (!has_lists || options.system == ReferenceSystem::ft)) {
     read_market_folders(dataset, dataset.root, rules, options);
     relabel_train(dataset);

@@ -32,16 +32,6 @@ const std::map<std::string, std::string, std::less<>>& spellings() {
   return table;
 }
 
-bool exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
 // The sets that are told by a folder or file of their own, and where that may lie below the root ("" = the
 // root itself).
 struct Layout {
@@ -69,7 +59,7 @@ std::vector<std::string> recognised(const fs::path& root) {
   std::vector<std::string> sets;
   for (const Layout& layout : layouts())
     if (std::any_of(layout.folders.begin(), layout.folders.end(),
-                    [&](const std::string& folder) { return exists(root / folder / layout.marker); }))
+                    [&](const std::string& folder) { return path_exists(root / folder / layout.marker); }))
       sets.push_back(layout.set);
   return sets;
 }
@@ -113,7 +103,7 @@ bool is_folder_per_identity(const fs::path& root) {
 }
 
 std::string recognise(const fs::path& root, const DatasetOptions& options) {
-  VLREID_REQUIRE(exists(root), ErrorKind::missing, root.string(), "nothing there",
+  VLREID_REQUIRE(path_exists(root), ErrorKind::missing, root.string(), "nothing there",
                  "a data set's folder, or a CSV or JSON list", "check the path");
   if (!is_folder(root)) return "list";
   const std::vector<std::string> sets = recognised(root);

@@ -13,19 +13,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-bool exists(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 bool has_marker(const fs::path& folder, std::span<const std::string> markers) {
   return std::any_of(markers.begin(), markers.end(),
-                     [&](const std::string& marker) { return exists(folder / marker); });
+                     [&](const std::string& marker) { return path_exists(folder / marker); });
 }
 
 std::string with_slashes(std::span<const std::string> folders) {
@@ -37,6 +27,21 @@ std::string with_slashes(std::span<const std::string> folders) {
 
 } // namespace
 
+bool path_exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 void report_problem(Dataset& dataset, const DatasetOptions& options, std::string rule, ErrorKind kind,
                     Fault fault) {
   if (!options.keep_going) fail(kind, std::move(fault));
@@ -46,7 +51,7 @@ void report_problem(Dataset& dataset, const DatasetOptions& options, std::string
 fs::path find_set_folder(const fs::path& root, std::span<const std::string> own_folders,
                          std::span<const std::string> markers, std::string_view set) {
   VLREID_REQUIRE(is_folder(root), ErrorKind::missing, root.string(),
-                 exists(root) ? "a file, not a folder" : "the folder is not there",
+                 path_exists(root) ? "a file, not a folder" : "the folder is not there",
                  "the root of the data sets",
                  "set DATASETS.ROOT_DIR (or --root) to the folder that holds " + std::string(set));
   for (const std::string& name : own_folders)
@@ -68,15 +73,14 @@ bool require_folder(Dataset& dataset, const DatasetOptions& options, const fs::p
   report_problem(
       dataset, options, "layout", ErrorKind::missing,
       {.place = folder.string(),
-       .found = exists(folder) ? "a file, not a folder" : "the folder is not there",
+       .found = path_exists(folder) ? "a file, not a folder" : "the folder is not there",
        .expected = "a folder of " + dataset.name + " with that name",
        .remedy = "unpack the whole set, or set DATASETS.ROOT_DIR (or --root) to the right folder"});
   return false;
 }
 
 bool require_file(Dataset& dataset, const DatasetOptions& options, const fs::path& file) {
-  std::error_code ignored;
-  if (fs::is_regular_file(file, ignored)) return true;
+  if (is_file(file)) return true;
   report_problem(
       dataset, options, "layout", ErrorKind::missing,
       {.place = file.string(),

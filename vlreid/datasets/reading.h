@@ -14,6 +14,11 @@
 
 namespace vlreid {
 
+// False also where it cannot be told.
+bool path_exists(const std::filesystem::path& path);
+bool is_folder(const std::filesystem::path& path);
+bool is_file(const std::filesystem::path& path);
+
 // Throws the fault, or with keep_going adds it to dataset.problems under `rule` and returns.
 void report_problem(Dataset& dataset, const DatasetOptions& options, std::string rule, ErrorKind kind,
                     Fault fault);

@@ -10,7 +10,6 @@
 
 #include <array>
 #include <optional>
-#include <system_error>
 #include <unordered_map>
 
 namespace vlreid {
@@ -21,11 +20,6 @@ namespace {
 using Views = std::unordered_map<std::string, int>;
 
 constexpr int kHighestView = 7;
-
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
 
 std::string base_name(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));

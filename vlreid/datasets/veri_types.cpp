@@ -7,7 +7,6 @@
 #include <array>
 #include <map>
 #include <set>
-#include <system_error>
 
 namespace vlreid {
 namespace fs = std::filesystem;
@@ -85,8 +84,7 @@ void read_vehicle_types(Dataset& dataset, const Subset& numbered_train, const Da
   const std::array<fs::path, 3> files = {dataset.root / "train_label.xml", dataset.root / "test_label.xml",
                                          dataset.root / "list_type.txt"};
   for (const fs::path& file : files) {
-    std::error_code ignored;
-    if (fs::is_regular_file(file, ignored)) continue;
+    if (is_file(file)) continue;
     if (options.system == ReferenceSystem::mm) require_file(dataset, options, file);
     return;
   }
