@@ -62,12 +62,12 @@ struct ImageBatches::State {
     return true;
   }
 
-  void fill(std::size_t item, int thread, ImageDecoder& decoder, Image& image) {
+  void fill(std::size_t item, int thread, Image& image) {
     const std::size_t offset = item - options.first;
     Slot& slot = slot_of(offset / options.batch_size);
     const std::size_t place = offset % options.batch_size;
     try {
-      decoder.load(paths[item], image);
+      load_image_into(paths[item], {}, image);
       for (std::size_t view = 0; view < options.views; ++view)
         transform(image, item, view, thread,
                   std::span(slot.views[view]).subspan(place * options.pixels, options.pixels));
@@ -81,11 +81,10 @@ struct ImageBatches::State {
 
   void work(int thread) {
     try {
-      ImageDecoder decoder;
       Image image;
       std::size_t item = 0;
       while (take(item))
-        fill(item, thread, decoder, image);
+        fill(item, thread, image);
     } catch (...) {
       const std::lock_guard lock(mutex);
       if (!error) error = std::current_exception();
