@@ -1,26 +1,9 @@
 """Golden evaluation set -> the file that `vlreid eval --features` reads: make_features.py EVAL.safetensors SET OUT"""
 import json
 import pathlib
-import struct
 import sys
 
-
-def read(path):
-    data = pathlib.Path(path).read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-    return {name: (entry, data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]) for name, entry in header.items()}
-
-
-def write(path, tensors):
-    header, offset = {}, 0
-    for name, (entry, data) in tensors.items():
-        header[name] = dict(entry, data_offsets=[offset, offset + len(data)])
-        offset += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data for _, data in tensors.values()))
+from safetensors import read, write
 
 
 def rows(tensor, begin, end):
