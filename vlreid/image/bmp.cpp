@@ -77,7 +77,7 @@ BmpHeader read_header(const Source& source) {
 }
 
 Palette read_palette(const Source& source, const BmpHeader& header) {
-  Palette palette = grey_ramp();
+  Palette palette{};
   for (std::size_t i = 0; i < header.colours; ++i) {
     const std::uint32_t colour = number_at(source, header.palette_at + 4 * i, 4);
     palette[i] = {static_cast<std::uint8_t>(colour >> 16), static_cast<std::uint8_t>(colour >> 8),
@@ -109,7 +109,7 @@ ImageInfo probe_bmp(const Source& source) {
 void decode_bmp(const Source& source, const DecodeLimits& limits, Image& out) {
   const BmpHeader header = read_header(source);
   prepare_output(source, header.height, header.width, limits, out);
-  const Palette palette = header.bits == 8 ? read_palette(source, header) : grey_ramp();
+  const Palette palette = header.bits == 8 ? read_palette(source, header) : Palette{};
   const std::size_t row_bytes = static_cast<std::size_t>(header.width) * header.bits / 8;
   for (int i = 0; i < header.height; ++i) {
     const std::size_t start = header.pixels_at + i * header.stride;

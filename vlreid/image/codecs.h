@@ -40,8 +40,7 @@ void prepare_output(const Source& source, int height, int width, const DecodeLim
 [[noreturn]] void fail_unsupported(const Source& source, ImageFormat format, std::string_view what,
                                    std::string_view expected);
 
-// Colours of a palette image: the entries that the file gives, and a grey ramp behind them, as Pillow has it.
+// Colours of a palette image; indices that the file gives no colour are black, as Pillow has it.
 using Palette = std::array<std::array<std::uint8_t, 3>, 256>;
-Palette grey_ramp();
 
 } // namespace vlreid

@@ -108,13 +108,6 @@ void fail_unsupported(const Source& source, ImageFormat format, std::string_view
                          .remedy = "convert the image"});
 }
 
-Palette grey_ramp() {
-  Palette palette;
-  for (std::size_t i = 0; i < palette.size(); ++i)
-    palette[i].fill(static_cast<std::uint8_t>(i));
-  return palette;
-}
-
 ImageInfo probe_image(std::span<const std::byte> bytes, std::string_view name) {
   const Source source{bytes, name};
   return codec_of(source).probe(source);

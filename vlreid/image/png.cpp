@@ -145,7 +145,7 @@ void PngReader::read_rows(std::uint8_t* rows, std::size_t stride, int height) {
 void PngReader::read_palette_image(Image& out) {
   std::vector<std::uint8_t> indices(static_cast<std::size_t>(out.height) * out.width);
   read_rows(indices.data(), out.width, out.height);
-  Palette palette = grey_ramp();
+  Palette palette{};
   png_colorp colours = nullptr;
   int count = 0;
   if (png_get_PLTE(png_, info_, &colours, &count) == 0) count = 0;

@@ -1,0 +1,1 @@
+vlreid_fuzz(image DEPS image)
