@@ -30,6 +30,12 @@ bool starts_with(std::u32string_view text, std::u32string_view start) {
   return text.size() >= start.size() && std::ranges::equal(text.substr(0, start.size()), start, {}, fold);
 }
 
+// COMPAT: U+0345 is a letter to the pattern's "no letter" and none to its "letters", since its capital is
+// one: it falls out.
+CharacterClass class_in_word(char32_t c) {
+  return c == 0x345 ? CharacterClass::space : class_of(c);
+}
+
 // The length of the first word of a text: a special token, a contraction, letters, one digit, or other signs;
 // 0 for a blank.
 std::size_t word_length(std::u32string_view text) {
@@ -39,10 +45,10 @@ std::size_t word_length(std::u32string_view text) {
         std::u32string_view(U"'ve"), std::u32string_view(U"'m"), std::u32string_view(U"'ll"),
         std::u32string_view(U"'d")})
     if (text[0] == fixed[0] && starts_with(text, fixed)) return fixed.size();
-  const CharacterClass first = class_of(text[0]);
+  const CharacterClass first = class_in_word(text[0]);
   if (first == CharacterClass::space) return 0;
   if (first == CharacterClass::number) return 1;
-  const auto is_same = [first](char32_t c) { return class_of(c) == first; };
+  const auto is_same = [first](char32_t c) { return class_in_word(c) == first; };
   return static_cast<std::size_t>(std::ranges::find_if_not(text, is_same) - text.begin());
 }
 

@@ -103,6 +103,11 @@ TEST(Tokenizer, SpecialTokensInATextAreSpecial) {
   EXPECT_EQ(clip_tokenizer().decode(Ids{kStartToken, 320, kEndToken}), "<|startoftext|>a <|endoftext|>");
 }
 
+TEST(Tokenizer, TheIotaBelowFallsOut) {
+  EXPECT_EQ(encode("a\xcd\x85"), encode("a"));
+  EXPECT_EQ(encode("\xc2\xb5\xcd\x85!"), encode("\xc2\xb5 !"));
+}
+
 TEST(Tokenizer, UnknownIdsAreRefused) {
   EXPECT_THROW(clip_tokenizer().decode(Ids{-1}), Error);
   EXPECT_THROW(clip_tokenizer().decode(Ids{kVocabularySize}), Error);
@@ -156,8 +161,8 @@ TEST(Tokenizer, LongTextsTakeLinearTime) {
 }
 
 TEST(Tokenizer, DecodingPlainTextsAndEncodingAgainGivesTheSame) {
-  for (const char* text : {"a photo of a person .", "it 's 20 23 ! !", "\xc3\xa9t\xc3\xa9 \xe4\xbd\xa0\xe5\xa5\xbd",
-                           "\xf0\x9f\x98\x80 ok"}) {
+  for (const char* text : {"a photo of a person .", "it 's 20 23 ! !",
+                           "\xc3\xa9t\xc3\xa9 \xe4\xbd\xa0\xe5\xa5\xbd", "\xf0\x9f\x98\x80 ok"}) {
     const Ids ids = encode(text);
     EXPECT_EQ(decode_and_encode(ids), ids) << text;
   }

@@ -3,14 +3,14 @@
 #include "vlreid/base/error.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <functional>
 #include <zlib.h>
 
 namespace vlreid {
 namespace {
 
-constexpr std::size_t kMerges = 48894; // 49152 - 256 - 2: the file holds more, CLIP uses these
-constexpr std::size_t kMaxTextBytes = 1u << 20;
+constexpr std::size_t kMerges = 48894;          // 49152 - 256 - 2: the file holds more, CLIP uses these
+constexpr std::size_t kMaxTextBytes = 1u << 20; // of the lines that are used, and of all tokens
 
 [[noreturn]] void refuse(std::string found) {
   fail(ErrorKind::data, {.place = "CLIP vocabulary",
@@ -64,9 +64,10 @@ public:
   // All bytes in the order of their ids.
   const std::vector<std::uint8_t>& order() const { return order_; }
 
+  // Writes the bytes that `text` stands for to `bytes`.
   // REQUIRES (else Error(data)): one- and two-byte UTF-8 of letters of the alphabet.
-  std::string bytes_of(std::string_view text) const {
-    std::string bytes;
+  void read(std::string_view text, std::string& bytes) const {
+    bytes.clear();
     for (std::size_t i = 0; i < text.size(); ++i) {
       const auto first = static_cast<unsigned char>(text[i]);
       unsigned letter = first;
@@ -77,7 +78,6 @@ public:
       if (letter >= byte_of_.size() || byte_of_[letter] < 0) refuse("a letter that stands for no byte");
       bytes += static_cast<char>(byte_of_[letter]);
     }
-    return bytes;
   }
 
 private:
@@ -88,6 +88,37 @@ private:
 
   std::vector<std::uint8_t> order_;
   std::vector<int> byte_of_ = std::vector<int>(512, -1);
+};
+
+// Text of a token -> its id; open addressing. Only needed while the merges are read.
+class TokenIndex {
+public:
+  explicit TokenIndex(const Vocabulary& vocabulary) : vocabulary_(vocabulary), slots_(kSlots, -1) {
+    for (std::int32_t id = 0; id < vocabulary.size(); ++id)
+      add(id);
+  }
+
+  void add(std::int32_t id) { slots_[find_slot(vocabulary_.text_of(id))] = id; }
+
+  std::int32_t at(std::string_view text) const {
+    const std::int32_t id = slots_[find_slot(text)];
+    if (id < 0) refuse("a merge of unknown tokens");
+    return id;
+  }
+
+private:
+  static constexpr std::size_t kSlots = 1u << 17; // a power of two, over twice the tokens
+
+  // Where `text` is, or where it would be put.
+  std::size_t find_slot(std::string_view text) const {
+    std::size_t slot = std::hash<std::string_view>{}(text) % kSlots;
+    while (slots_[slot] >= 0 && vocabulary_.text_of(slots_[slot]) != text)
+      slot = (slot + 1) % kSlots;
+    return slot;
+  }
+
+  const Vocabulary& vocabulary_;
+  std::vector<std::int32_t> slots_;
 };
 
 } // namespace
@@ -114,14 +145,11 @@ void Vocabulary::add_text(std::string_view text) {
 
 void Vocabulary::add_merges(std::string_view lines) {
   const ByteAlphabet alphabet;
-  std::unordered_map<std::string_view, std::int32_t> ids;
-  ids.reserve(kMerges + 512);
-  for (std::int32_t id = 0; id < size(); ++id)
-    ids.emplace(text_of(id), id);
+  TokenIndex index(*this);
+  std::string bytes;
   const auto id_of = [&](std::string_view written) {
-    const auto found = ids.find(alphabet.bytes_of(written));
-    if (found == ids.end()) refuse("a merge of unknown tokens");
-    return found->second;
+    alphabet.read(written, bytes);
+    return index.at(bytes);
   };
   while (!lines.empty()) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
@@ -131,21 +159,23 @@ void Vocabulary::add_merges(std::string_view lines) {
     const std::int32_t left = id_of(line.substr(0, blank));
     const std::int32_t right = id_of(line.substr(blank + 1));
     const std::int32_t id = size();
-    add_text(std::string(text_of(left)) + std::string(text_of(right)));
-    ids.emplace(text_of(id), id);
+    bytes.assign(text_of(left)).append(text_of(right));
+    add_text(bytes);
+    index.add(id);
     add_pair(left, right, id);
   }
 }
 
 void Vocabulary::add_pair(std::int32_t left, std::int32_t right, std::int32_t merged) {
   std::size_t slot = slot_of(left, right);
-  while (pairs_[slot].left >= 0)
+  while (pairs_[slot].left != kNone)
     slot = (slot + 1) % kSlots;
-  pairs_[slot] = {left, right, merged};
+  const auto narrow = [](std::int32_t id) { return static_cast<std::uint16_t>(id); };
+  pairs_[slot] = {narrow(left), narrow(right), narrow(merged)};
 }
 
 std::int32_t Vocabulary::merged(std::int32_t left, std::int32_t right) const {
-  for (std::size_t slot = slot_of(left, right); pairs_[slot].left >= 0; slot = (slot + 1) % kSlots)
+  for (std::size_t slot = slot_of(left, right); pairs_[slot].left != kNone; slot = (slot + 1) % kSlots)
     if (pairs_[slot].left == left && pairs_[slot].right == right) return pairs_[slot].merged;
   return -1;
 }

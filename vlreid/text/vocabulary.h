@@ -39,12 +39,13 @@ private:
   void add_merges(std::string_view lines);
   void add_pair(std::int32_t left, std::int32_t right, std::int32_t merged);
 
-  // Open addressing, a power of two, under half full: key (left, right), -1 for an empty slot.
+  // Open addressing, a power of two, under half full. Small, because building the table is all cache misses.
   struct Pair {
-    std::int32_t left = -1;
-    std::int32_t right = -1;
-    std::int32_t merged = -1;
+    std::uint16_t left = kNone;
+    std::uint16_t right = kNone;
+    std::uint16_t merged = kNone;
   };
+  static constexpr std::uint16_t kNone = 0xffff; // no id is that large
   static constexpr std::size_t kSlots = 1u << 17;
   static std::size_t slot_of(std::int32_t left, std::int32_t right) {
     const auto key = (static_cast<std::uint64_t>(left) << 32) | static_cast<std::uint32_t>(right);
