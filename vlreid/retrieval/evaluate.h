@@ -5,7 +5,7 @@
 //
 //     Metrics metrics = evaluate(query, gallery, {.rerank = RerankOptions{}});
 //
-// Threads inside; the result does not depend on their number.
+// Threads inside; bit-equal results for the same number of threads (blocks, and so roundings, follow it).
 #pragma once
 
 #include <cstdint>
