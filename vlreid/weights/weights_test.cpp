@@ -108,8 +108,8 @@ TEST_P(GoldenWeights, SurviveSafetensorsAndBack) {
   EXPECT_EQ(read_bytes(folder / "a.pth"), read_bytes(folder / "b.pth"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, GoldenWeights, testing::ValuesIn(kGoldenSums), [](const auto& info) {
-  std::string name = info.param.file;
+INSTANTIATE_TEST_SUITE_P(Files, GoldenWeights, testing::ValuesIn(kGoldenSums), [](const testing::TestParamInfo<GoldenSum>& golden) {
+  std::string name = golden.param.file;
   std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
 });
