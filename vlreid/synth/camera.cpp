@@ -70,10 +70,10 @@ private:
   void choose_electronics() {
     // Casts lie around the hue circle, neighbours far apart (golden ratio), so that no two cameras agree.
     const float hue = 2 * kPi * (0.618034f * static_cast<float>(camera_) + real(0, 0.15));
-    const float cast = real(0.12, 0.3);
+    const float cast = real(0.08, 0.2);
     look_.gain = {1 + cast * std::cos(hue), 1 + cast * std::cos(hue - 2 * kPi / 3),
                   1 + cast * std::cos(hue + 2 * kPi / 3)};
-    look_.exposure = std::exp(real(-0.55, 0.4));
+    look_.exposure = std::exp(real(-0.4, 0.35));
     look_.gamma = real(0.8, 1.3);
     look_.saturation = real(0.5, 1.2);
     look_.contrast = real(0.8, 1.2);
@@ -150,7 +150,7 @@ Image develop(const Canvas& canvas, const CameraLook& camera, Random& random) {
   Canvas sensed = canvas;
   blur(sensed, camera.blur);
   const Curve curve(camera);
-  const float exposure = std::exp(0.12f * static_cast<float>(random.normal()));
+  const float exposure = std::exp(0.08f * static_cast<float>(random.normal()));
   const float strength = camera.noise * static_cast<float>(random.uniform(0.7, 1.3));
   Image image = make_image(canvas.height, canvas.width);
   for (int y = 0; y < canvas.height; ++y) {

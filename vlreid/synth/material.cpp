@@ -78,14 +78,6 @@ Vec3 face_at(const Material& m, Vec3 t) {
   return colour;
 }
 
-Vec3 wheel_at(const Material& m, Vec3 t) {
-  const float radius = std::sqrt(t.x * t.x + t.y * t.y);
-  const float spokes = m.scale > 0 ? band(wave(std::atan2(t.y, t.x) / (2 * kPi) * m.scale), 0.28f, 0.08f) : 1;
-  const float rim =
-      (1 - smooth_step(0.6f, 0.68f, radius)) * std::max(spokes, 1 - smooth_step(0.18f, 0.26f, radius));
-  return mix(m.colour, m.second, rim);
-}
-
 } // namespace
 
 Vec3 colour_at(const Material& m, Vec3 t) {
@@ -115,7 +107,10 @@ Vec3 colour_at(const Material& m, Vec3 t) {
   case Pattern::face:
     return face_at(m, t);
   case Pattern::wheel:
-    return wheel_at(m, t);
+  case Pattern::bodywork:
+  case Pattern::glazing:
+  case Pattern::sign:
+    return vehicle_colour_at(m, t);
   }
   return m.colour;
 }

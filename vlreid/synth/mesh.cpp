@@ -18,7 +18,9 @@ Vec3 grid_normal(std::span<const SurfacePoint> points, int rows, int columns, bo
     if (after >= columns) after = 1;
   }
   before = std::max(before, 0), after = std::min(after, columns - 1);
-  const Vec3 across = place(row, after) - place(row, before);
+  // At a pole the row is one point: the next row tells the direction.
+  const int inner = rows > 2 ? std::clamp(row, 1, rows - 2) : row;
+  const Vec3 across = place(inner, after) - place(inner, before);
   const Vec3 along = place(std::min(row + 1, rows - 1), column) - place(std::max(row - 1, 0), column);
   return normalised(cross(across, along));
 }
@@ -80,7 +82,7 @@ void add_limb(Mesh& mesh, const Limb& limb, std::uint32_t material) {
 
 void add_blob(Mesh& mesh, const Blob& blob, std::uint32_t material) {
   std::vector<SurfacePoint> points;
-  const float start = std::asin(std::clamp(blob.lowest, -0.999f, 0.999f)), end = std::asin(0.999f);
+  const float start = std::asin(std::clamp(blob.lowest, -1.0f, 1.0f)), end = 0.5f * kPi;
   for (int row = 0; row < blob.rows; ++row) {
     const float latitude = mix(start, end, static_cast<float>(row) / static_cast<float>(blob.rows - 1));
     const float ring = power_of(std::cos(latitude), blob.roundness),

@@ -1,9 +1,9 @@
 #include "vlreid/synth/picture.h"
 
-#include "vlreid/image/resize.h"
 #include "vlreid/synth/background.h"
 #include "vlreid/synth/body.h"
 #include "vlreid/synth/developing.h"
+#include "vlreid/synth/framing.h"
 #include "vlreid/synth/palette.h"
 
 namespace vlreid {
@@ -34,7 +34,7 @@ private:
     const bool has_subject = picture_.subject != nullptr;
     const PersonLook& look = has_subject ? *picture_.subject : stranger();
     add_person(scene_, look, make_pose(random_), {{}, has_subject ? picture_.yaw : real(0, 2 * kPi)});
-    frame_ = box_around(scene_.mesh);
+    box_subject();
     if (picture_.kind == PictureKind::distractor)
       arrange_distractor();
     else if (picture_.kind == PictureKind::junk)
@@ -44,27 +44,15 @@ private:
     add_company();
   }
 
-  // What a perfect detector would cut out: all of the mesh, at the shape of the crop's width or wider.
-  Frame box_around(const Mesh& mesh) const {
-    Frame box{1e9f, 1e9f, -1e9f, -1e9f};
-    for (const Vertex& vertex : mesh.vertices) {
-      const PlanePoint p = view_.project(vertex.position);
-      box = {std::min(box.left, p.x), std::min(box.top, p.y), std::max(box.right, p.x),
-             std::max(box.bottom, p.y)};
-    }
-    const float height = box.bottom - box.top, middle = 0.5f * (box.left + box.right);
-    const float width = std::max((box.right - box.left) * 1.06f, 0.42f * height);
-    return {middle - 0.5f * width, box.top - 0.02f * height, middle + 0.5f * width,
-            box.bottom + 0.02f * height};
+  // What a perfect detector would cut out; at least 0.42 of the height wide, as pedestrian boxes are.
+  void box_subject() {
+    frame_ = bounding_frame(scene_.mesh, view_, 0.02f);
+    const float height = frame_.bottom - frame_.top, width = frame_.right - frame_.left;
+    const float more = 0.5f * std::max(0.0f, 0.42f * height - width);
+    frame_.left -= more, frame_.right += more;
   }
 
-  void move_box(float across, float down, float scale) {
-    const float width = frame_.right - frame_.left, height = frame_.bottom - frame_.top;
-    const float x = 0.5f * (frame_.left + frame_.right) + across * width,
-                y = 0.5f * (frame_.top + frame_.bottom) + down * height;
-    frame_ = {x - 0.5f * scale * width, y - 0.5f * scale * height, x + 0.5f * scale * width,
-              y + 0.5f * scale * height};
-  }
+  void move_box(float across, float down, float scale) { frame_ = moved(frame_, across, down, scale); }
 
   void jitter_box(float size) {
     const auto off = [&] { return std::clamp(static_cast<float>(random_.normal()), -2.0f, 2.0f) * size; };
