@@ -145,7 +145,9 @@ INSTANTIATE_TEST_SUITE_P(Datasets, ParserGolden,
 
 TEST(VeRiGolden, UnlistedTypeIsEmptyWithAWarning) {
   VLREID_GOLDEN(path, "datasets/veri776.json");
-  for (const Json& item : Json::parse(read_text(path))["cases"]) {
+  const Json items = Json::parse(read_text(path))["cases"];
+  ASSERT_FALSE(items.empty());
+  for (const Json& item : items) {
     if (item["name"] != "unlisted-type") continue;
     const TempFolder tree;
     make_tree(item, tree.path());
@@ -190,7 +192,9 @@ void check_trials(const Dataset& dataset) {
 
 TEST(VehicleIdGolden, SmallCase) {
   VLREID_GOLDEN(path, "datasets/vehicleid.json");
-  for (const Json& item : Json::parse(read_text(path))["cases"]) {
+  const Json items = Json::parse(read_text(path))["cases"];
+  ASSERT_FALSE(items.empty());
+  for (const Json& item : items) {
     const TempFolder tree;
     make_tree(item, tree.path());
     const Dataset dataset =
@@ -268,7 +272,9 @@ std::string sha256(const fs::path& file) {
 
 TEST(VehicleIdGolden, FullSize) {
   VLREID_GOLDEN(path, "datasets/vehicleid.json");
-  for (const Json& item : Json::parse(read_text(path))["full_size"]) {
+  const Json items = Json::parse(read_text(path))["full_size"];
+  ASSERT_FALSE(items.empty());
+  for (const Json& item : items) {
     const TempFolder tree;
     const int size = item["test_size"];
     const fs::path lists = tree / "VehicleID_V1.0/train_test_split";

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 
 namespace vlreid {
@@ -22,13 +23,16 @@ enum Column : std::size_t { kPath, kIdentity, kCamera, kView, kSplit };
 constexpr std::int64_t kHighestNumber =
     65535; // of cameras and views: tables are as long as the highest number
 
+// Where a row stands; asked only for messages.
+using Place = std::function<std::string()>;
+
 // Turns rows of text into records; the same for CSV and JSON. An absent value is "".
 class RowReader {
 public:
   RowReader(Dataset& dataset, const DatasetOptions& options, const fs::path& list)
       : dataset_(dataset), options_(options), prefix_((list.parent_path() / "").string()) {}
 
-  void read(const std::array<std::string_view, 5>& values, const std::string& place) {
+  void read(const std::array<std::string_view, 5>& values, const Place& place) {
     const std::optional<Split> split = parse_split(values[kSplit]);
     const std::optional<int> view = values[kView].empty() ? 0 : parse_number(values[kView]);
     const std::optional<int> camera = is_none(values[kCamera]) ? 0 : parse_number(values[kCamera]);
@@ -67,7 +71,7 @@ private:
   }
 
   // All rows have a camera, or none has.
-  bool count_cameras(std::string_view camera, const std::string& place) {
+  bool count_cameras(std::string_view camera, const Place& place) {
     (is_none(camera) ? has_row_without_camera_ : has_numbered_camera_) = true;
     if (!has_row_without_camera_ || !has_numbered_camera_) return true;
     report(place, is_none(camera) ? "no camera" : "camera " + std::string(camera),
@@ -75,9 +79,9 @@ private:
     return false;
   }
 
-  void report(const std::string& place, std::string found, std::string expected) {
+  void report(const Place& place, std::string found, std::string expected) {
     report_problem(dataset_, options_, "list", ErrorKind::data,
-                   {.place = place,
+                   {.place = place(),
                     .found = std::move(found),
                     .expected = std::move(expected),
                     .remedy = "correct this row"});
@@ -136,7 +140,7 @@ void read_csv(RowReader& rows, const fs::path& list, Dataset& dataset, const Dat
     std::array<std::string_view, 5> values;
     for (std::size_t column = 0; column < values.size(); ++column)
       if (places[column]) values[column] = trim(fields[*places[column]]);
-    rows.read(values, csv.where());
+    rows.read(values, [&csv] { return csv.where(); });
   }
 }
 
@@ -146,7 +150,7 @@ void read_json(RowReader& rows, const fs::path& list) {
   for_each_json_row(text, list.string(), kColumns,
                     [&](std::span<const std::string> values, std::int64_t element) {
                       rows.read({values[0], values[1], values[2], values[3], values[4]},
-                                list.string() + "[" + std::to_string(element) + "]");
+                                [&] { return list.string() + "[" + std::to_string(element) + "]"; });
                     });
 }
 
