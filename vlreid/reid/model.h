@@ -90,7 +90,7 @@ public:
   bool uses_sie() const { return cv_embed_.defined() && (options_.sie_camera || options_.sie_view); }
   bool is_resnet() const {
     return !image_encoder_->has_class_token();
-  }                                // normalise images with ImageNet's mean instead of 0.5
+  } // normalise images with ImageNet's mean instead of 0.5
   std::int64_t identities() const; // 0 when nothing in the file says
   std::int64_t cameras() const;    // rows of the SIE table for cameras, 0 without
   std::int64_t views() const;

@@ -1,0 +1,151 @@
+#include "tests/support/golden.h"
+#include "tests/support/tensors.h"
+#include "vlreid/base/error.h"
+#include "vlreid/encoders/clip.h"
+#include "vlreid/encoders/module_state.h"
+#include "vlreid/encoders/random_weights.h"
+#include "vlreid/encoders/text.h"
+#include "vlreid/encoders/vit.h"
+#include "vlreid/weights/load.h"
+
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/triu.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+namespace vlreid {
+namespace {
+
+at::Tensor normalised_copy(const at::Tensor& x) {
+  return x / x.norm(2, 1, /*keepdim=*/true);
+}
+
+class ZeroShot : public testing::TestWithParam<const char*> {};
+
+TEST_P(ZeroShot, TowersEqualTheReference) {
+  const std::string name = GetParam();
+  VLREID_GOLDEN(path, "common/clip-zero-shot.safetensors");
+  VLREID_GOLDEN(base, "common/" + name + ".pt");
+  const SafetensorsFile golden(path);
+  const Clip clip(load_weights(base).state, base.string());
+  EXPECT_EQ(clip.image_size(), 224);
+  const std::vector<float> mean{0.48145466F, 0.4578275F, 0.40821073F},
+      std{0.26862954F, 0.26130258F, 0.27577711F};
+  const at::Tensor u8 = golden_tensor(golden, "image_u8_before_normalise");
+  const at::Tensor images =
+      ((u8.to(at::kFloat) / 255 - at::tensor(mean)) / at::tensor(std)).permute({0, 3, 1, 2}).contiguous();
+  const at::Tensor image_features = clip.encode_images(images),
+                   text_features = clip.encode_text(golden_tensor(golden, "tokens"));
+  expect_close(image_features, golden_tensor(golden, name + "/image_features"), {.abs = 1e-4}, "images");
+  expect_close(text_features, golden_tensor(golden, name + "/text_features"), {.abs = 1e-4}, "text");
+  const at::Tensor logits =
+      clip.logit_scale() * at::matmul(normalised_copy(image_features), normalised_copy(text_features).t());
+  expect_close(logits, golden_tensor(golden, name + "/logits_per_image"), {.abs = 2e-3}, "logits");
+  expect_close(logits.t(), golden_tensor(golden, name + "/logits_per_text"), {.abs = 2e-3},
+               "logits of the text");
+}
+INSTANTIATE_TEST_SUITE_P(Golden, ZeroShot, testing::Values("tiny-vit", "tiny-rn"),
+                         [](const auto& test) { return std::string(test.param).substr(5); });
+
+// Without any saving: all positions through all blocks, then the end token.
+at::Tensor plain_text(TextEncoder& text, const TextPrompt& prompt) {
+  at::Tensor x = prompt.embeddings + text.positional_embedding.slice(0, 0, prompt.embeddings.size(1));
+  const std::int64_t length = x.size(1);
+  const at::Tensor mask = at::triu(at::full({length, length}, -INFINITY), 1);
+  for (std::int64_t i = 0; i < text.blocks().depth(); ++i) {
+    ResidualBlock& block = text.blocks().block(i);
+    if (block.VPT_shallow.defined()) x = with_tokens_replaced(x, 1, block.VPT_shallow);
+    for (const DeepPrompt& deep : prompt.deep)
+      if (deep.block == i) x = with_tokens_replaced(x, deep.position, deep.vectors);
+    x = block.forward(x, mask);
+  }
+  x = at::matmul(text.ln_final->forward(x), text.text_projection);
+  std::vector<at::Tensor> rows;
+  for (std::size_t i = 0; i < prompt.end_positions.size(); ++i)
+    rows.push_back(x[static_cast<std::int64_t>(i)][prompt.end_positions[i]]);
+  return at::stack(rows);
+}
+
+struct SavingCase {
+  std::int64_t shared;
+  std::vector<std::int64_t> ends;
+  std::int64_t visual_prompts;
+  bool has_deep;
+};
+
+class TextSavings : public testing::TestWithParam<SavingCase> {};
+
+TEST_P(TextSavings, ChangeNothing) {
+  const SavingCase& c = GetParam();
+  TextEncoder text({.blocks = {.width = 64, .layers = 3, .heads = 1, .visual_prompts = c.visual_prompts},
+                    .context_length = 20,
+                    .embed = 8});
+  {
+    const c10::NoGradGuard no_grad;
+    for (const auto& item : text.named_parameters())
+      item.value().add_(at::randn(item.value().sizes()) * 0.2);
+  }
+  TextPrompt prompt{
+      .embeddings = at::randn({3, 20, 64}), .end_positions = c.ends, .shared_positions = c.shared};
+  prompt.embeddings.slice(1, 0, c.shared).copy_(prompt.embeddings[0].slice(0, 0, c.shared).clone());
+  if (c.has_deep) {
+    prompt.deep.push_back(
+        {.block = 1, .position = 4, .vectors = at::randn({1, 2, 64})}); // reaches over a prefix of 5
+    prompt.deep.push_back({.block = 2, .position = 6, .vectors = at::randn({3, 1, 64})});
+  }
+  EXPECT_TRUE(at::allclose(text.forward(prompt), plain_text(text, prompt), 1e-4, 1e-5));
+}
+INSTANTIATE_TEST_SUITE_P(Cases, TextSavings,
+                         testing::Values(SavingCase{0, {9, 9, 9}, 0, false},
+                                         SavingCase{5, {9, 9, 9}, 0, true},
+                                         SavingCase{5, {9, 12, 7}, 0, true},
+                                         SavingCase{5, {9, 9, 9}, 2, false},
+                                         SavingCase{8, {11, 9, 19}, 4, true}));
+
+TEST(RandomClip, EverySizeGetsAnEncoderThatFits) {
+  for (const char* name : {"tiny-vit", "tiny-rn"}) {
+    const StateDict state = random_clip(published_clip(name), 5);
+    const Clip clip(state, name);
+    EXPECT_EQ(clip.encode_images(at::randn({1, 3, clip.image_size(), clip.image_size()})).size(1), 32);
+    EXPECT_EQ(clip.encode_text(at::randint(0, 99, {2, 77}, at::kLong)).size(1), 32);
+    EXPECT_TRUE(at::allclose(state.at("text_projection"),
+                             random_clip(published_clip(name), 5).at("text_projection"), 0, 0));
+  }
+  EXPECT_THROW(published_clip("ViT-B/17"), Error);
+}
+
+TEST(ImageEncoder, ShapesGiveTheArchitecture) {
+  StateDict state;
+  for (const auto& [name, tensor] :
+       random_clip({.embed = 16, .vision_width = 128, .vision_layers = 4, .patch = 14, .text_layers = 0}, 1))
+    state.add(name.substr(7), tensor);
+  const auto encoder = make_image_encoder(state, {.image = {70, 28}, .stride = 7}, "file");
+  const auto& shape = dynamic_cast<VisionTransformer&>(*encoder).shape();
+  EXPECT_EQ(shape.layers, 4);
+  EXPECT_EQ(shape.heads, 2);
+  EXPECT_EQ(shape.patch, 14);
+  EXPECT_EQ(encoder->grid(), (Grid{9, 3}));
+  EXPECT_EQ(encoder->embed_width(), 16);
+  EXPECT_THROW(make_image_encoder(StateDict(), {}, "file"), Error);
+}
+
+TEST(ModuleState, OrderIsThatOfTheReferences) {
+  const VisionTransformer vit(
+      {.width = 64, .layers = 1, .heads = 1, .patch = 16, .stride = 16, .embed = 8, .grid = {2, 2}});
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : state_of(vit))
+    names.push_back(name);
+  const std::vector<std::string> first(names.begin(), names.begin() + 6);
+  EXPECT_EQ(first, (std::vector<std::string>{"class_embedding", "positional_embedding", "proj",
+                                             "conv1.weight", "ln_pre.weight", "ln_pre.bias"}));
+  EXPECT_EQ(names.back(), "ln_post.bias");
+}
+
+} // namespace
+} // namespace vlreid
