@@ -1,4 +1,5 @@
-// Any text as a configuration: either an Error of kind config, or options that survive being printed and read again.
+// Any text as a configuration: either an Error of kind config, or options that survive being printed and read
+// again.
 #include "vlreid/base/error.h"
 #include "vlreid/config/config.h"
 
