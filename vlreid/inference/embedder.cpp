@@ -1,0 +1,205 @@
+#include "vlreid/inference/embedder.h"
+
+#include "vlreid/base/error.h"
+#include "vlreid/base/random.h"
+#include "vlreid/base/stop.h"
+#include "vlreid/base/thread_pool.h"
+#include "vlreid/batches/image_batches.h"
+#include "vlreid/inference/weights_checksum.h"
+#include "vlreid/reid/model.h"
+#include "vlreid/tensor/device.h"
+#include "vlreid/tensor/span.h"
+#include "vlreid/transforms/test_transform.h"
+#include "vlreid/weights/load.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+#include <fmt/format.h>
+#include <optional>
+
+namespace vlreid {
+namespace {
+
+InferenceType inference_type(const std::string& dtype) {
+  VLREID_REQUIRE(dtype == "f32" || dtype == "bf16" || dtype == "int8", ErrorKind::usage, "--dtype",
+                 "'" + dtype + "'", "f32, bf16 or int8", "change it");
+  return {.type = dtype == "bf16" ? at::kBFloat16 : at::kFloat, .is_int8 = dtype == "int8"};
+}
+
+ReidOptions reid_options(const EmbedderOptions& options) {
+  const ModelSettings& settings = options.settings;
+  ReidOptions made{.inference = inference_type(options.dtype)};
+  if (settings.input_size) made.image = Grid{(*settings.input_size)[0], (*settings.input_size)[1]};
+  if (settings.stride) {
+    VLREID_REQUIRE((*settings.stride)[0] == (*settings.stride)[1], ErrorKind::config, "MODEL.STRIDE_SIZE",
+                   fmt::format("[{}, {}]", (*settings.stride)[0], (*settings.stride)[1]), "one number twice",
+                   "choose equal strides, as the references do");
+    made.stride = (*settings.stride)[0];
+  }
+  made.sie_camera = settings.sie_camera.value_or(false);
+  made.sie_view = settings.sie_view.value_or(false);
+  made.sie_coe = settings.sie_factor.value_or(made.sie_coe);
+  made.neck = settings.uses_neck.value_or(false) ? NeckFeature::after : NeckFeature::before;
+  made.adapter.alpha = settings.lora_alpha;
+  return made;
+}
+
+TestTransformOptions transform_options(const EmbedderOptions& options, const ReidModel& model) {
+  const PixelStatistics& usual = model.is_resnet() ? kImageNetPixels : kVitPixels;
+  TestTransformOptions made{.height = static_cast<int>(model.image_size().height),
+                            .width = static_cast<int>(model.image_size().width),
+                            .filter = Filter::bilinear,
+                            .mean = usual.mean,
+                            .std = usual.std};
+  const auto set = [](std::array<float, 3>& to, const std::optional<std::array<double, 3>>& from) {
+    if (from) std::ranges::transform(*from, to.begin(), [](double x) { return static_cast<float>(x); });
+  };
+  set(made.mean, options.settings.pixel_mean);
+  set(made.std, options.settings.pixel_std);
+  return made;
+}
+
+std::size_t view_count(TestViews views) {
+  return views == TestViews::plain ? 1 : 2;
+}
+
+} // namespace
+
+struct Embedder::State {
+  EmbedderOptions options;
+  std::string checksum;
+  at::Device device;
+  std::unique_ptr<ReidModel> model;
+  TestTransformOptions transform;
+  std::size_t pixels; // floats of one image
+
+  explicit State(const EmbedderOptions& chosen)
+      : options(chosen), checksum(weights_checksum(chosen.weights)), device(parse_device(chosen.device)),
+        model(std::make_unique<ReidModel>(load_weights(chosen.weights).state, reid_options(chosen),
+                                          chosen.weights)),
+        transform(transform_options(chosen, *model)),
+        pixels(std::size_t{3} * static_cast<std::size_t>(transform.height) *
+               static_cast<std::size_t>(transform.width)) {
+    model->eval();
+    model->to_device(device);
+    model->prepare_inference();
+  }
+
+  int threads() const { return options.threads > 0 ? options.threads : available_cores(); }
+
+  // The shift depends on seed and image alone, so the rows do not depend on threads or on where a run was
+  // resumed.
+  void render(TestTransform& to, const Image& image, std::size_t item, std::size_t view,
+              std::span<float> out) const {
+    if (view == 0) return to.plain(image, out);
+    if (options.views == TestViews::flip) return to.flipped(image, out);
+    Random random({options.seed, item});
+    to.second_view(image, draw_crop_offset(random), out);
+  }
+
+  at::Tensor labels(std::span<const std::size_t> items, std::span<const SideInformation> side,
+                    int SideInformation::*field) const {
+    if (side.empty()) return {};
+    std::vector<std::int64_t> values;
+    for (const std::size_t item : items)
+      values.push_back(side[item].*field);
+    return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())}).to(device);
+  }
+
+  // The mean over the views, [B, F] float32 on the CPU.
+  at::Tensor embed(const ImageBatch& batch, std::span<const SideInformation> side) const {
+    const at::Tensor cameras = labels(batch.items, side, &SideInformation::camera);
+    const at::Tensor views = labels(batch.items, side, &SideInformation::view);
+    at::Tensor sum;
+    for (const std::span<const float> pixels_of_view : batch.views) {
+      // from_blob wants a mutable pointer; the model only reads.
+      at::Tensor images = at::from_blob(
+          const_cast<float*>(pixels_of_view.data()),
+          {static_cast<std::int64_t>(batch.items.size()), 3, transform.height, transform.width}, at::kFloat);
+      at::Tensor rows = model->embed(images.to(device), cameras, views);
+      sum = sum.defined() ? sum + rows : rows;
+    }
+    if (batch.views.size() > 1) sum = sum / static_cast<double>(batch.views.size());
+    return sum.to(at::kCPU, at::kFloat).contiguous();
+  }
+};
+
+Embedder::Embedder(const EmbedderOptions& options) : state_(std::make_unique<State>(options)) {}
+Embedder::Embedder(Embedder&&) noexcept = default;
+Embedder& Embedder::operator=(Embedder&&) noexcept = default;
+Embedder::~Embedder() = default;
+
+std::int64_t Embedder::dims() const {
+  return state_->model->embedding_width();
+}
+const EmbedderOptions& Embedder::options() const {
+  return state_->options;
+}
+
+std::string Embedder::summary() const {
+  const ReidModel& model = *state_->model;
+  std::string text =
+      fmt::format("{}: {} at {}x{}", state_->options.weights, model.is_resnet() ? "ResNet" : "ViT",
+                  model.image_size().height, model.image_size().width);
+  if (model.stride() > 0) text += fmt::format(", stride {}", model.stride());
+  if (model.uses_sie()) text += fmt::format(", side information x {}", model.options().sie_coe);
+  return text + fmt::format(", {} numbers {} the neck, {} on {}", dims(),
+                            model.options().neck == NeckFeature::after ? "after" : "before",
+                            state_->options.dtype, state_->options.device);
+}
+
+std::string Embedder::fingerprint() const {
+  const TestTransformOptions& t = state_->transform;
+  return fmt::format("{}; weights {}; mean {} {} {} std {} {} {}; views {} seed {}; batch {}", summary(),
+                     state_->checksum, t.mean[0], t.mean[1], t.mean[2], t.std[0], t.std[1], t.std[2],
+                     static_cast<int>(state_->options.views), state_->options.seed,
+                     state_->options.batch_size);
+}
+
+void Embedder::run(std::span<const std::string> paths, std::span<const SideInformation> side,
+                   std::size_t first, const std::function<void(const EmbeddedBatch&)>& sink) {
+  const State& state = *state_;
+  VLREID_ASSERT(side.empty() || side.size() == paths.size());
+  const at::NoGradGuard no_gradients;
+  std::vector<TestTransform> transforms;
+  for (int thread = 0; thread < state.threads(); ++thread)
+    transforms.emplace_back(state.transform);
+  ImageBatches batches(
+      paths,
+      [&](const Image& image, std::size_t item, std::size_t view, int thread, std::span<float> out) {
+        state.render(transforms[static_cast<std::size_t>(thread)], image, item, view, out);
+      },
+      {.batch_size = static_cast<std::size_t>(state.options.batch_size),
+       .threads = state.threads(),
+       .first = first,
+       .views = view_count(state.options.views),
+       .pixels = state.pixels});
+  while (const ImageBatch* batch = batches.next()) {
+    at::Tensor rows;
+    if (!batch->items.empty()) rows = state.embed(*batch, side);
+    sink({.items = batch->items,
+          .rows = rows.defined() ? span_of<float>(rows) : std::span<const float>(),
+          .unreadable = batch->unreadable,
+          .end_item = batch->end_item});
+  }
+}
+
+std::vector<float> Embedder::run_all(std::span<const std::string> paths,
+                                     std::span<const SideInformation> side,
+                                     const std::function<void(std::size_t)>& on_progress) {
+  std::vector<float> rows;
+  rows.reserve(paths.size() * static_cast<std::size_t>(dims()));
+  run(paths, side, 0, [&](const EmbeddedBatch& batch) {
+    if (!batch.unreadable.empty())
+      fail(ErrorKind::data, {.place = "dataset",
+                             .found = fmt::format("unreadable image: {}", batch.unreadable.front().message),
+                             .expected = "readable images throughout",
+                             .remedy = "run vlreid check to list all of them"});
+    rows.insert(rows.end(), batch.rows.begin(), batch.rows.end());
+    on_progress(batch.items.size());
+    throw_if_stopped();
+  });
+  return rows;
+}
+
+} // namespace vlreid
