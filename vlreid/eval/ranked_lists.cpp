@@ -57,7 +57,7 @@ std::vector<std::string> metrics_row(const std::string& name, const Metrics& met
 }
 
 Table metrics_table(const Scores& scores, AveragePrecision convention) {
-  Table table{.head = {"", "mAP", "mINP", "Rank-1", "Rank-5", "Rank-10"}, .rows = {}};
+  Table table{.header = {"", "mAP", "mINP", "Rank-1", "Rank-5", "Rank-10"}, .rows = {}};
   table.rows.push_back(metrics_row("plain", scores.plain, convention));
   if (scores.reranked) table.rows.push_back(metrics_row("re-ranked", *scores.reranked, convention));
   return table;
