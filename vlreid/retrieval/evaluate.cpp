@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "vlreid/base/error.h"
 #include "vlreid/retrieval/parallel.h"
