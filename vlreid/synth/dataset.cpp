@@ -137,7 +137,7 @@ private:
 
   template <typename Look>
   void write_captions(const Cast<Look>& cast) {
-    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    std::string list; // one entry a line
     for (std::size_t index = 0; index < plan_.images.size(); ++index) {
       const PlannedImage& image = plan_.images[index];
       if (image.identity <= 0) continue;
@@ -147,10 +147,11 @@ private:
         sentences.push_back(describe(*cast.look_of(image), image.yaw, random));
       captions_ += kCaptionsPerImage;
       const std::string path = folder_of(options_.kind, image.part) + "/" + name_of(options_.kind, image);
-      list.push_back(
-          caption_entry(plan_.identities[static_cast<std::size_t>(image.identity - 1)], path, sentences));
+      list += (list.empty() ? "" : ",\n") +
+              caption_entry(plan_.identities[static_cast<std::size_t>(image.identity - 1)], path, sentences)
+                  .dump();
     }
-    write_file(folder_ / "captions.json", list.dump(1) + "\n");
+    write_file(folder_ / "captions.json", "[\n" + list + "\n]\n");
   }
 
   SynthSummary summarise() {
