@@ -25,7 +25,8 @@ add_library(vlreid_torch INTERFACE)
 add_library(vlreid::torch ALIAS vlreid_torch)
 target_include_directories(vlreid_torch SYSTEM INTERFACE
   "${VLREID_TORCH_ROOT}/include" "${VLREID_TORCH_ROOT}/include/torch/csrc/api/include")
-target_compile_definitions(vlreid_torch INTERFACE AT_PER_OPERATOR_HEADERS USE_DISTRIBUTED USE_C10D_GLOO)
+# FMT_HEADER_ONLY: torch's include folder carries its own, newer {fmt}, which hides the system's and has no library to link.
+target_compile_definitions(vlreid_torch INTERFACE AT_PER_OPERATOR_HEADERS USE_DISTRIBUTED USE_C10D_GLOO FMT_HEADER_ONLY)
 set(torch_libraries torch_cpu c10)
 if(EXISTS "${VLREID_TORCH_ROOT}/lib/libtorch_cuda.so")
   list(APPEND torch_libraries torch_cuda c10_cuda)

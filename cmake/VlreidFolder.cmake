@@ -44,6 +44,7 @@ function(vlreid_folder name)
 endfunction()
 
 function(vlreid_precompiled target uses_aten uses_nn)
+  target_compile_options(${target} PRIVATE -fPIC) # executables too: a precompiled header serves only the flags it was made with
   if(uses_nn)
     target_precompile_headers(${target} REUSE_FROM vlreid_pch_nn)
   elseif(uses_aten)
