@@ -40,10 +40,5 @@ foreach(name ${torch_libraries})
 endforeach()
 message(STATUS "LibTorch ${torch_version}: ${VLREID_TORCH_ROOT} (${torch_libraries})")
 
-# Two precompiled headers, made once a build folder: ATen alone, and ATen with torch::nn::Module.
-foreach(kind aten nn)
-  file(WRITE "${CMAKE_BINARY_DIR}/pch/${kind}.cpp" "")
-  add_library(vlreid_pch_${kind} OBJECT "${CMAKE_BINARY_DIR}/pch/${kind}.cpp")
-  target_link_libraries(vlreid_pch_${kind} PRIVATE vlreid_flags vlreid_torch)
-  target_precompile_headers(vlreid_pch_${kind} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch_${kind}.h")
-endforeach()
+vlreid_make_precompiled(aten vlreid_torch)
+vlreid_make_precompiled(nn vlreid_torch)

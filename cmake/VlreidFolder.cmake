@@ -1,10 +1,11 @@
-# vlreid_folder(NAME [DEPS folder...] [LIBS target...] [TORCH | NN] [TEST_LIBS target...])
+# vlreid_folder(NAME [HOT] [DEPS folder...] [LIBS target...] [TORCH | NN] [TEST_LIBS target...])
 #
 # Makes vlreid::NAME from every source of the current folder, and NAME_test from its *_test.cpp. DEPS are the only other
 # folders that it may include (tools/check_layers.py reads the same list); TORCH links LibTorch with the ATen precompiled
-# header, NN with the one that also holds torch::nn::Module.
+# header, NN with the one that also holds torch::nn::Module. HOT folders hold the inner loops and are compiled with -O3; tests with
+# -O1, since they run once.
 function(vlreid_folder name)
-  cmake_parse_arguments(F "TORCH;NN" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(F "TORCH;NN;HOT" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   if(VLREID_TORCHLESS AND (F_TORCH OR F_NN))
     return()
   endif()
@@ -30,24 +31,40 @@ function(vlreid_folder name)
     target_link_libraries(vlreid_${name} ${scope} vlreid::torch)
   endif()
   if(sources)
-    vlreid_precompiled(vlreid_${name} "${F_TORCH}" "${F_NN}")
+    vlreid_precompiled(vlreid_${name} std "${F_TORCH}" "${F_NN}")
+    if(F_HOT)
+      target_compile_options(vlreid_${name} PRIVATE $<$<CONFIG:Release>:-O3>)
+    endif()
   endif()
 
   if(VLREID_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE vlreid_${name} vlreid_test_support ${F_TEST_LIBS})
-    vlreid_precompiled(${name}_test "${F_TORCH}" "${F_NN}")
+    vlreid_precompiled(${name}_test test "${F_TORCH}" "${F_NN}")
+    target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
     set_tests_properties(${name} PROPERTIES LABELS "unit;golden" TIMEOUT 300)
   endif()
 endfunction()
 
-function(vlreid_precompiled target uses_aten uses_nn)
-  target_compile_options(${target} PRIVATE -fPIC) # executables too: a precompiled header serves only the flags it was made with
+# `light` names the precompiled header of a target without LibTorch. -fPIC for executables too: a precompiled header serves only the
+# flags that it was made with.
+function(vlreid_precompiled target light uses_aten uses_nn)
+  target_compile_options(${target} PRIVATE -fPIC)
   if(uses_nn)
     target_precompile_headers(${target} REUSE_FROM vlreid_pch_nn)
   elseif(uses_aten)
     target_precompile_headers(${target} REUSE_FROM vlreid_pch_aten)
+  else()
+    target_precompile_headers(${target} REUSE_FROM vlreid_pch_${light})
   endif()
+endfunction()
+
+# A precompiled header cmake/pch_NAME.h, made once a build folder; further arguments are what to link.
+function(vlreid_make_precompiled name)
+  file(WRITE "${CMAKE_BINARY_DIR}/pch/${name}.cpp" "")
+  add_library(vlreid_pch_${name} OBJECT "${CMAKE_BINARY_DIR}/pch/${name}.cpp")
+  target_link_libraries(vlreid_pch_${name} PRIVATE vlreid_flags ${ARGN})
+  target_precompile_headers(vlreid_pch_${name} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/pch_${name}.h")
 endfunction()

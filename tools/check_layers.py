@@ -24,7 +24,7 @@ def read_folders():
         words = match.group(1).split()
         groups, key = {"": []}, ""
         for word in words[1:]:
-            if word in ("DEPS", "LIBS", "TEST_LIBS", "TORCH", "NN"):
+            if word in ("DEPS", "LIBS", "TEST_LIBS", "TORCH", "NN", "HOT"):
                 key = word
                 groups.setdefault(key, [])
             else:

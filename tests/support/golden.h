@@ -19,6 +19,6 @@ nlohmann::json read_golden_json(const std::string& name);
 } // namespace vlreid
 
 // Names the file under test and skips the test, with a reason, in a bare clone that lacks it.
-#define VLREID_GOLDEN(path, name)                                                                            \
-  const std::filesystem::path path = ::vlreid::find_golden(name);                                            \
-  if (path.empty()) GTEST_SKIP() << "golden file " << (name) << " is not part of a bare clone"
+#define VLREID_GOLDEN(variable, name)                                                                        \
+  const std::filesystem::path variable = ::vlreid::find_golden(name);                                        \
+  if (variable.empty()) GTEST_SKIP() << "golden file " << (name) << " is not part of a bare clone"
