@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -241,11 +242,7 @@ TEST(VehicleId, EveryLineIsDrawnEquallyOftenAndASeedRepeatsItself) {
     EXPECT_NEAR(drawn[name], kDraws / 3, 130) << name;
 }
 
-std::string name_of(std::int64_t number) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%07lld", static_cast<long long>(number));
-  return text.data();
-}
+std::string name_of(std::int64_t number) { return fmt::format("{:07}", number); }
 
 // The lists of full size by `full_size_rule`.
 std::string train_list(std::int64_t identities) {
