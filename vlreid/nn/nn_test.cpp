@@ -95,6 +95,9 @@ TEST_P(Packed, InferenceFormEqualsTheTrainingForm) {
 
   const ReadToken rough = PackedTransformer(transformer, {.type = at::kBFloat16}).read_first_token(x.clone());
   EXPECT_TRUE(at::allclose(rough.after_last_block, y.select(1, 0), 0.05, 0.1));
+  const ReadToken coarse = PackedTransformer(transformer, {.is_int8 = true}).read_first_token(x.clone());
+  const at::Tensor a = coarse.after_last_block, b = y.select(1, 0);
+  EXPECT_GT((a * b).sum().item<double>() / (a.norm() * b.norm()).item<double>(), 0.99);
 }
 INSTANTIATE_TEST_SUITE_P(Prompts, Packed, testing::Values(0, 2));
 

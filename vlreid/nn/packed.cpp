@@ -22,15 +22,6 @@ NormWeights own(const LayerNorm& norm) {
 
 } // namespace
 
-PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, InferenceType type) {
-  weight_ = own(weight).to(type.type);
-  if (bias.defined()) bias_ = own(bias).to(type.type);
-}
-
-at::Tensor PackedLinear::forward(const at::Tensor& x) const {
-  return bias_.defined() ? at::addmm(bias_, x, weight_.t()) : at::mm(x, weight_.t());
-}
-
 PackedTransformer::PackedTransformer(const Transformer& transformer, InferenceType type)
     : heads_(transformer.shape().heads), type_(type) {
   const c10::NoGradGuard no_grad;

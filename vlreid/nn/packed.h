@@ -11,22 +11,22 @@ namespace vlreid {
 
 struct InferenceType {
   at::ScalarType type = at::kFloat; // of weights and activations: float32 or bfloat16
-  // Dynamic 8-bit products: weights per output channel, activations per tensor. CPU only; `type` is then
-  // float32.
+  // 8-bit matrix products on a CPU: weights per output channel, activations per call; the rest is float32,
+  // and so is `type`.
   bool is_int8 = false;
 };
 
-// x [M, in] -> [M, out] in `type`.
+// x [M, in] -> [M, out] in `type`. Weights are packed for the machine once. Copies share the packed weights.
 class PackedLinear {
 public:
   PackedLinear() = default;
-  // weight [out, in]; bias [out] or undefined. Copies.
+  // weight [out, in]; bias [out] or undefined. Copies both.
   PackedLinear(const at::Tensor& weight, const at::Tensor& bias, InferenceType type);
   at::Tensor forward(const at::Tensor& x) const;
 
 private:
-  at::Tensor weight_; // [out, in]
-  at::Tensor bias_;   // [out] or undefined
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 // What the encoder reads of a sequence: the token at position 0.

@@ -8,9 +8,6 @@
 namespace vlreid {
 namespace {
 
-constexpr const char* kShared = "compound_prompts_text";
-constexpr const char* kPerIdentity = "compound_per_id_prompts_text";
-
 // Positions: prefix, shared words [n, D], per-identity words [I, m, D], suffix. The pair with index i
 // overwrites them in block i + 1. COMPAT: the reference rounds the vectors of the blocks to half precision;
 // here they stay float32.
@@ -22,8 +19,8 @@ public:
     const Sentence sentence = sentence_like(state);
     prefix_ = register_buffer("token_prefix", sentence.prefix);
     suffix_ = register_buffer("token_suffix", sentence.suffix);
-    add_list(kShared, depth, shared_, deep_shared_);
-    add_list(kPerIdentity, depth, per_identity_, deep_per_identity_);
+    add_list("compound_prompts_text", depth, shared_, deep_shared_);
+    add_list("compound_per_id_prompts_text", depth, per_identity_, deep_per_identity_);
   }
 
   TextPrompt forward(const at::Tensor& labels) override {
@@ -61,7 +58,7 @@ std::shared_ptr<PromptLearner> make_ted(const StateDict& state) {
   const at::Tensor* shared = state.find("cls_vector");
   if (own == nullptr || shared == nullptr || own->dim() != 3 || shared->dim() != 2 || !has_sentence(state))
     return nullptr;
-  return std::make_shared<DeepWords>(state, count_blocks(state, std::string(kShared) + "."));
+  return std::make_shared<DeepWords>(state, count_blocks(state, "compound_prompts_text."));
 }
 
 } // namespace vlreid

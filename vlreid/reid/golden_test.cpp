@@ -40,6 +40,10 @@ struct ForwardCase {
   double tolerance = 5e-5;
 };
 
+void PrintTo(const ForwardCase& c, std::ostream* out) {
+  *out << c.name;
+}
+
 void expect_forward(const ForwardCase& c, const std::filesystem::path& path,
                     const std::filesystem::path& inputs_path, const StateDict& weights) {
   const SafetensorsFile golden(path), inputs(inputs_path);
@@ -97,7 +101,7 @@ void expect_forward(const ForwardCase& c, const std::filesystem::path& path,
   const StateDict state = model.state();
   constexpr std::string_view kBefore = "train/", kAfter = "_after";
   for (const auto& entry : golden.entries()) {
-    if (!entry.name.ends_with(kAfter)) continue;
+    if (!entry.name.starts_with(kBefore) || !entry.name.ends_with(kAfter)) continue;
     const std::string name =
         entry.name.substr(kBefore.size(), entry.name.size() - kBefore.size() - kAfter.size());
     expect_close(tensor_at(state, name), golden_tensor(golden, entry.name), close, name);
@@ -149,6 +153,10 @@ struct CheckpointCase {
   ReidOptions options;
   double tolerance;
 };
+
+void PrintTo(const CheckpointCase& c, std::ostream* out) {
+  *out << c.name;
+}
 
 class Checkpoint : public testing::TestWithParam<CheckpointCase> {};
 
@@ -233,7 +241,7 @@ TEST(Lora, MergesAndRunsAsTheReference) {
                "without");
 
   StateDict merged_form = model.state();
-  for (const auto& item : model.named_modules())
+  for (const auto& item : model.named_modules("", /*include_self=*/false))
     if (const auto* layer = dynamic_cast<const LoraLinear*>(item.value().get())) {
       const at::Tensor weight = layer->effective_weight().detach();
       if (golden.has("merged/" + item.key() + ".weight"))
