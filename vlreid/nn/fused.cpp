@@ -18,11 +18,11 @@ namespace {
 
 constexpr int kLanes = 16; // floats of one AVX-512 register, two of AVX2
 constexpr std::int64_t kRowGrain = 16;
+constexpr float kRounding = 12582912.0F; // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
 
 // e^x to about 1e-7 relative for |x| <= 87, clamped outside: range reduction to |r| <= ln(2)/2 and Taylor's
 // series to r^7.
 VLREID_INLINE float fast_exp(float x) {
-  constexpr float kRounding = 12582912.0F; // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   x = x > 87.0F ? 87.0F : x;
   x = x < -87.0F ? -87.0F : x;
   const float shifted = x * 1.44269504F + kRounding;
@@ -123,6 +123,43 @@ VLREID_INLINE void gelu_rows(const GeluTask<T>& task, std::int64_t begin, std::i
   }
 }
 
+struct QuantiseTask {
+  const float* x;
+  std::uint8_t* values;
+  float* scales;
+  std::int64_t width;
+  int half_range;
+};
+
+VLREID_INLINE float largest_magnitude(const float* __restrict x, std::int64_t width) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const float magnitude = std::fabs(x[i + lane]);
+      lanes[lane] = magnitude > lanes[lane] ? magnitude : lanes[lane];
+    }
+  for (; i < width; ++i)
+    lanes[0] = std::fabs(x[i]) > lanes[0] ? std::fabs(x[i]) : lanes[0];
+  float largest = 0;
+  for (const float lane : lanes)
+    largest = lane > largest ? lane : largest;
+  return largest;
+}
+
+VLREID_INLINE void quantise_some(const QuantiseTask& task, std::int64_t begin, std::int64_t end) {
+  const auto zero = static_cast<std::uint32_t>(task.half_range + 1);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* __restrict x = task.x + row * task.width;
+    std::uint8_t* __restrict values = task.values + row * task.width;
+    const float largest = largest_magnitude(x, task.width);
+    const float steps = largest > 0 ? static_cast<float>(task.half_range) / largest : 0.0F;
+    task.scales[row] = largest / static_cast<float>(task.half_range);
+    for (std::int64_t i = 0; i < task.width; ++i)
+      values[i] = static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(x[i] * steps + kRounding) + zero);
+  }
+}
+
 // Each loop three times over, for what the processor has; the widest that it knows runs.
 template <typename Task>
 using RowLoop = void (*)(const Task&, std::int64_t, std::int64_t);
@@ -164,6 +201,7 @@ using RowLoop = void (*)(const Task&, std::int64_t, std::int64_t);
 
 VLREID_LOOPS(norm, norm_rows)
 VLREID_LOOPS(gelu, gelu_rows)
+VLREID_LOOPS(quantise, quantise_some)
 
 template <typename Task>
 void run(RowLoop<Task> loop, const Task& task, std::int64_t rows) {
@@ -244,6 +282,22 @@ void bias_quick_gelu_(at::Tensor& x, const at::Tensor& bias) {
   }
   x.add_(bias);
   x.mul_(at::sigmoid(kQuickGeluSlope * x));
+}
+
+QuantisedRows quantise_rows(const at::Tensor& x, int half_range) {
+  VLREID_ASSERT(x.dim() == 2 && x.is_contiguous() && x.device().is_cpu() && half_range > 0 &&
+                half_range < 128);
+  QuantisedRows rows{.values = at::empty(x.sizes(), at::kByte),
+                     .scales = at::empty({x.size(0), 1}, at::kFloat)};
+  static const RowLoop<QuantiseTask> loop = quantise_loop<QuantiseTask>();
+  run(loop,
+      QuantiseTask{.x = x.const_data_ptr<float>(),
+                   .values = rows.values.mutable_data_ptr<std::uint8_t>(),
+                   .scales = rows.scales.mutable_data_ptr<float>(),
+                   .width = x.size(1),
+                   .half_range = half_range},
+      x.size(0));
+  return rows;
 }
 
 } // namespace vlreid

@@ -21,6 +21,14 @@ at::Tensor add_layer_norm(at::Tensor& x, const at::Tensor& branch, const at::Ten
 // x [M, C] contiguous, bias [C] float32: quick_gelu(x + bias) in place.
 void bias_quick_gelu_(at::Tensor& x, const at::Tensor& bias);
 
+// x [M, C] float32 contiguous on a CPU, each row on its own scale: x = scales * (values - zero), with values
+// in [zero - half_range, zero + half_range] and zero = half_range + 1.
+struct QuantisedRows {
+  at::Tensor values; // [M, C] uint8
+  at::Tensor scales; // [M, 1] float32
+};
+QuantisedRows quantise_rows(const at::Tensor& x, int half_range);
+
 // Calls body(begin, end) for ranges that cover [0, rows) on LibTorch's own threads; a second pool of threads
 // would fight with them.
 void for_rows(std::int64_t rows, std::int64_t grain,

@@ -123,6 +123,16 @@ TEST(Fused, QuickGeluAtTheEnds) {
   EXPECT_TRUE(at::allclose(x, expected, 1e-5, 1e-6));
 }
 
+TEST(Fused, QuantisedRowsComeBackWithinHalfAStep) {
+  at::Tensor x = at::randn({9, 77}) * 3;
+  x[4].zero_();
+  for (const int half_range : {63, 127}) {
+    const QuantisedRows rows = quantise_rows(x, half_range);
+    const at::Tensor back = (rows.values.to(at::kFloat) - (half_range + 1)) * rows.scales;
+    EXPECT_TRUE((((back - x).abs() - 0.5001 * rows.scales) <= 1e-6).all().item<bool>());
+  }
+}
+
 TEST(Fused, RowsAreCoveredOnce) {
   std::vector<std::atomic<int>> hits(1000);
   for_rows(1000, 16, [&](std::int64_t begin, std::int64_t end) {

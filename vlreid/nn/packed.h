@@ -11,8 +11,8 @@ namespace vlreid {
 
 struct InferenceType {
   at::ScalarType type = at::kFloat; // of weights and activations: float32 or bfloat16
-  // 8-bit matrix products on a CPU: weights per output channel, activations per call; the rest is float32,
-  // and so is `type`.
+  // 8-bit matrix products on a CPU: weights on a scale per output channel, activations per row; the rest is
+  // float32, and so is `type`.
   bool is_int8 = false;
 };
 
