@@ -27,8 +27,8 @@ void print(const EmbedReport& report, const std::string& out, std::int64_t dims,
   if (!as_json) {
     fmt::print("{}: {} embeddings of {} numbers", out, report.embedded, dims);
     if (report.resumed > 0) fmt::print(", {} images done by an earlier run", report.resumed);
-    fmt::print(report.unreadable.empty() ? "\n" : ", {} unreadable images skipped\n",
-               report.unreadable.size());
+    if (!report.unreadable.empty()) fmt::print(", {} unreadable images skipped", report.unreadable.size());
+    fmt::print("\n");
     return;
   }
   nlohmann::json unreadable = nlohmann::json::array();

@@ -12,8 +12,8 @@ namespace vlreid {
 inline constexpr int kPageListLength = 10; // images in a ranked list
 
 struct RankedListsOptions {
-  std::string title;
-  std::string note; // a sentence below the title, may be empty
+  std::string title = {};
+  std::string note = {}; // a sentence below the title, may be empty
   AveragePrecision convention = AveragePrecision::plain;
   int queries = 24; // shown: half of them the hardest, the others spread evenly
 };
