@@ -45,13 +45,21 @@ void append_bytes(std::vector<std::byte>& to, const void* from, std::size_t size
 
 } // namespace
 
+void RowLog::Descriptor::open(const fs::path& path) {
+  fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail_errno(errno, path.string(), "cannot create it");
+}
+
+void RowLog::Descriptor::close() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
 RowLog::RowLog(fs::path path, std::string fingerprint, std::int64_t dims, bool may_resume)
     : path_(std::move(path)), fingerprint_(std::move(fingerprint)), dims_(static_cast<std::size_t>(dims)),
       header_bytes_(kFixedHeader + fingerprint_.size()),
       record_bytes_(kRecordHeader + dims_ * sizeof(float)) {
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) fail_errno(errno, path_.string(), "cannot create it");
-  VLREID_REQUIRE(::flock(descriptor_, LOCK_EX | LOCK_NB) == 0, ErrorKind::locked, path_.string(),
+  descriptor_.open(path_);
+  VLREID_REQUIRE(::flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0, ErrorKind::locked, path_.string(),
                  "another process is writing it", "one run at a time",
                  "wait for it to end, or choose another --out");
   const bool is_new = fs::file_size(path_) == 0;
@@ -63,10 +71,6 @@ RowLog::RowLog(fs::path path, std::string fingerprint, std::int64_t dims, bool m
   else
     read_existing();
   last_sync_ = seconds_now();
-}
-
-RowLog::~RowLog() {
-  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void RowLog::start_new() {
@@ -111,7 +115,7 @@ void RowLog::truncate(std::size_t count) {
   VLREID_ASSERT(pending_.empty());
   count_ = count;
   const auto size = static_cast<off_t>(header_bytes_ + count * record_bytes_);
-  if (::ftruncate(descriptor_, size) != 0 || ::lseek(descriptor_, size, SEEK_SET) != size)
+  if (::ftruncate(descriptor_.get(), size) != 0 || ::lseek(descriptor_.get(), size, SEEK_SET) != size)
     fail_errno(errno, path_.string(), "cannot shorten it");
 }
 
@@ -129,14 +133,14 @@ void RowLog::append(Status status, std::span<const float> row) {
 
 void RowLog::flush(bool now) {
   for (std::size_t done = 0; done < pending_.size();) {
-    const ssize_t put = ::write(descriptor_, pending_.data() + done, pending_.size() - done);
+    const ssize_t put = ::write(descriptor_.get(), pending_.data() + done, pending_.size() - done);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail_errno(errno, path_.string(), "writing failed");
     done += static_cast<std::size_t>(put);
   }
   pending_.clear();
   if (!now && seconds_now() - last_sync_ < kSyncSeconds) return;
-  if (::fdatasync(descriptor_) != 0) fail_errno(errno, path_.string(), "writing failed");
+  if (::fdatasync(descriptor_.get()) != 0) fail_errno(errno, path_.string(), "writing failed");
   last_sync_ = seconds_now();
 }
 
@@ -146,7 +150,7 @@ void RowLog::for_each(const std::function<void(std::size_t, std::span<const floa
   std::vector<float> row(dims_);
   for (std::size_t item = 0; item < count_; ++item) {
     const auto at = static_cast<off_t>(header_bytes_ + item * record_bytes_);
-    const ssize_t got = ::pread(descriptor_, record.data(), record_bytes_, at);
+    const ssize_t got = ::pread(descriptor_.get(), record.data(), record_bytes_, at);
     if (got != static_cast<ssize_t>(record_bytes_))
       fail_errno(got < 0 ? errno : EIO, path_.string(), "reading failed");
     std::memcpy(row.data(), record.data() + kRecordHeader, dims_ * sizeof(float));
@@ -156,7 +160,7 @@ void RowLog::for_each(const std::function<void(std::size_t, std::span<const floa
 }
 
 void RowLog::remove() {
-  ::close(std::exchange(descriptor_, -1));
+  descriptor_.close();
   fs::remove(path_);
 }
 

@@ -29,7 +29,6 @@ public:
   RowLog(std::filesystem::path path, std::string fingerprint, std::int64_t dims, bool may_resume);
   RowLog(const RowLog&) = delete;
   RowLog& operator=(const RowLog&) = delete;
-  ~RowLog();
 
   // Complete, undamaged records from the start of the log.
   std::size_t size() const { return count_; }
@@ -48,6 +47,21 @@ public:
   void remove();
 
 private:
+  // Closes itself, also when the constructor ends in an error; closing releases the lock.
+  class Descriptor {
+  public:
+    Descriptor() = default;
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() { close(); }
+    void open(const std::filesystem::path& path);
+    void close();
+    int get() const { return fd_; }
+
+  private:
+    int fd_ = -1;
+  };
+
   void start_new();
   void read_existing();
   std::size_t count_intact() const;
@@ -55,7 +69,7 @@ private:
   std::filesystem::path path_;
   std::string fingerprint_;
   std::size_t dims_, header_bytes_, record_bytes_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::size_t count_ = 0;
   std::vector<std::byte> pending_;
   double last_sync_ = 0;
