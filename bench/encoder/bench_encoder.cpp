@@ -1,7 +1,7 @@
-// Speed of the float32 image encoder (ViT-B/16, 256x128, random weights) against the rate of LibTorch's own
+// Speed of the image encoder (ViT-B/16, 256x128, random weights) against the rate of LibTorch's own
 // matrix product on the same machine, measured alternately in one run. Prints one JSON line:
 //
-//     bench_encoder [--batch 16] [--rounds 7] [--threads N] [--dtype f32|bf16]
+//     bench_encoder [--batch 16] [--rounds 7] [--threads N] [--dtype f32|bf16|int8]
 //
 // `gflops` counts the arithmetic that is really done: the last block runs for the class token only.
 // `full_gflops` counts what a complete forward would have done in that time. `peak_gflops` is the faster of
@@ -17,7 +17,6 @@
 #include <c10/core/GradMode.h>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -28,7 +27,8 @@ struct Settings {
   std::int64_t batch = 16;
   int rounds = 7;
   int threads = 0; // 0: as many as LibTorch takes
-  at::ScalarType type = at::kFloat;
+  std::string dtype = "f32";
+  InferenceType type = {};
 };
 
 double seconds_of(const auto& work) {
@@ -84,7 +84,7 @@ void run(const Settings& settings) {
   const c10::NoGradGuard no_grad;
   if (settings.threads > 0) at::set_num_threads(settings.threads);
   const auto encoder = random_encoder();
-  const auto inference = encoder->make_inference({.type = settings.type});
+  const auto inference = encoder->make_inference(settings.type);
   const Work work = work_of(dynamic_cast<VisionTransformer&>(*encoder).shape());
   const at::Tensor images = at::randn({settings.batch, 3, 256, 128});
   inference->forward(images, {}); // buffers, packed weights
@@ -98,7 +98,7 @@ void run(const Settings& settings) {
   }
   const nlohmann::json result = {{"what", "encoder"},
                                  {"model", "ViT-B/16 256x128, random weights"},
-                                 {"dtype", settings.type == at::kFloat ? "f32" : "bf16"},
+                                 {"dtype", settings.dtype},
                                  {"batch", settings.batch},
                                  {"threads", at::get_num_threads()},
                                  {"rounds", settings.rounds},
@@ -121,8 +121,10 @@ Settings parse(int count, char** words) {
     if (flag == "--batch") settings.batch = std::atoll(words[i + 1]);
     if (flag == "--rounds") settings.rounds = std::atoi(words[i + 1]);
     if (flag == "--threads") settings.threads = std::atoi(words[i + 1]);
-    if (flag == "--dtype" && std::strcmp(words[i + 1], "bf16") == 0) settings.type = at::kBFloat16;
+    if (flag == "--dtype") settings.dtype = words[i + 1];
   }
+  settings.type = {.type = settings.dtype == "bf16" ? at::kBFloat16 : at::kFloat,
+                   .is_int8 = settings.dtype == "int8"};
   return settings;
 }
 

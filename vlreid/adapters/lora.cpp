@@ -49,7 +49,7 @@ bool has_lora(const StateDict& state) {
 void require_alpha(const StateDict& state, const AdapterOptions& options, const std::string& place) {
   VLREID_REQUIRE(options.alpha.has_value() || !has_lora(state), ErrorKind::config, place,
                  "LoRA weights, and their alpha is not known", "alpha, which is not part of a checkpoint",
-                 "give the configuration that trained it, or MODEL.LORA alpha");
+                 "give the configuration that trained it, with its key alpha");
 }
 
 } // namespace

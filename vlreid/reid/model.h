@@ -27,13 +27,13 @@ enum class NeckFeature { before, after }; // TEST.NECK_FEAT
 struct ReidOptions {
   std::optional<Grid> image = {}; // height and width in pixels; open: the published size that fits the file
   std::optional<std::int64_t> stride = {};   // of a ViT's patches; open: what fits image and file
-  std::optional<PositionResize> resize = {}; // open: bicubic for Multimodal-ReID, else bilinear
+  std::optional<PositionResize> resize = {}; // of a plain CLIP's table; open: bilinear
   // SIE: which of the two index the table `cv_embed`. With both, the row is camera * views + view.
   bool sie_camera = false;
   bool sie_view = false;
   double sie_coe = 3.0; // CLIP-ReID's default
-  std::optional<std::int64_t> views =
-      {}; // with both; open: 1 + the largest is not knowable, so it is asked for
+  // Views of the training set: needed with both, since the table's rows alone do not say.
+  std::optional<std::int64_t> views = {};
   NeckFeature neck = NeckFeature::before;
   AdapterOptions adapter = {};
   InferenceType inference = {};

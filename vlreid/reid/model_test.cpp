@@ -67,12 +67,14 @@ TEST(ReidModel, EveryInferenceTypeIsCloseToTheTrainingForm) {
     const ImageFeatures trained = model.image_encoder().forward(images, {});
     const at::Tensor expected = at::cat({trained.feature, trained.proj}, 1);
     EXPECT_TRUE(at::allclose(model.embed(images), expected, 1e-4, 1e-4)) << name;
-    ReidModel rough(weights, {.image = kSize, .inference = {.type = at::kBFloat16}}, name);
-    const at::Tensor actual = rough.embed(images);
-    EXPECT_EQ(actual.scalar_type(), at::kFloat);
-    EXPECT_GT((actual * expected).sum().item<double>() / (actual.norm() * expected.norm()).item<double>(),
-              0.999)
-        << name;
+    for (const InferenceType type : {InferenceType{.type = at::kBFloat16}, InferenceType{.is_int8 = true}}) {
+      ReidModel rough(weights, {.image = kSize, .inference = type}, name);
+      const at::Tensor actual = rough.embed(images);
+      EXPECT_EQ(actual.scalar_type(), at::kFloat);
+      EXPECT_GT((actual * expected).sum().item<double>() / (actual.norm() * expected.norm()).item<double>(),
+                0.999)
+          << name;
+    }
   }
 }
 
