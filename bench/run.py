@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "bench"
+BUILD = ROOT / "build" / "release"
 PEERS = ROOT / "bench" / "peers"
 
 

@@ -9,8 +9,8 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <fmt/format.h>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -242,7 +242,9 @@ TEST(VehicleId, EveryLineIsDrawnEquallyOftenAndASeedRepeatsItself) {
     EXPECT_NEAR(drawn[name], kDraws / 3, 130) << name;
 }
 
-std::string name_of(std::int64_t number) { return fmt::format("{:07}", number); }
+std::string name_of(std::int64_t number) {
+  return fmt::format("{:07}", number);
+}
 
 // The lists of full size by `full_size_rule`.
 std::string train_list(std::int64_t identities) {

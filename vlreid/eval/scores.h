@@ -19,7 +19,7 @@ enum class AveragePrecision { plain, trapezoid };
 struct ScoreOptions {
   bool normalise = true;
   std::optional<RerankOptions> rerank = {}; // scored besides the plain ranking
-  int list_length = 0;                 // ranked lists per query (not with trials)
+  int list_length = 0;                      // ranked lists per query (not with trials)
 };
 
 struct Scores {
