@@ -23,6 +23,19 @@ Entries members_of(const Registry<Factory>& registry) {
   return entries;
 }
 
+// Families whose members are listed in a builtin.def.
+#define VLREID_BUILTIN(name, description) {#name, description},
+const Entries kEncoders = {
+#include "vlreid/encoders/builtin.def"
+};
+const Entries kPrompts = {
+#include "vlreid/prompts/builtin.def"
+};
+const Entries kAdapters = {
+#include "vlreid/adapters/builtin.def"
+};
+#undef VLREID_BUILTIN
+
 Entries verbs() {
   Entries entries;
   for (const Verb& verb : all_verbs())
@@ -40,6 +53,9 @@ Entries keys() {
 const std::vector<std::pair<std::string, Entries (*)()>>& families() {
   static const std::vector<std::pair<std::string, Entries (*)()>> all = {
       {"datasets", [] { return members_of(dataset_registry()); }},
+      {"encoders", [] { return kEncoders; }},
+      {"prompts", [] { return kPrompts; }},
+      {"adapters", [] { return kAdapters; }},
       {"verbs", verbs},
       {"keys", keys},
   };
