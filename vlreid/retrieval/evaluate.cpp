@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
@@ -154,23 +155,31 @@ std::vector<QueryResult> unscored(std::int64_t queries) {
   return results;
 }
 
-std::vector<float> normalised(const FeatureSet& set) {
-  std::vector<float> values(set.values.size());
-  normalise_rows(set.values, set.dims, values);
-  return values;
-}
+// Rows of length 1 of a set, in memory that nobody has cleared first.
+class NormalisedCopy {
+public:
+  explicit NormalisedCopy(const FeatureSet& set)
+      : count_(set.values.size()), values_(std::make_unique_for_overwrite<float[]>(count_)) {
+    normalise_rows(set.values, set.dims, {values_.get(), count_});
+  }
+  std::span<const float> values() const { return {values_.get(), count_}; }
+
+private:
+  std::size_t count_;
+  std::unique_ptr<float[]> values_;
+};
 
 } // namespace
 
 Metrics evaluate(const FeatureSet& query, const FeatureSet& gallery, const EvaluateOptions& options) {
   check_options(options);
   check_feature_sets(query, gallery);
-  std::vector<float> copies[2];
+  std::vector<NormalisedCopy> copies;
   std::span<const float> query_values = query.values;
   std::span<const float> gallery_values = gallery.values;
   if (options.normalise) {
-    query_values = copies[0] = normalised(query);
-    gallery_values = copies[1] = normalised(gallery);
+    query_values = copies.emplace_back(query).values();
+    gallery_values = copies.emplace_back(gallery).values();
   }
   const Judge judge(query, gallery);
   std::vector<QueryResult> results = unscored(query.size());

@@ -53,10 +53,10 @@ void divide(const float* in, float divisor, std::int64_t count, float* out) {
 }
 
 VLREID_FOR_EACH_CPU
-void products_to_distances(float* products, float query_norm, const float* gallery_norms,
-                           std::int64_t count) {
+void products_to_distances(const float* products, float query_norm, const float* gallery_norms,
+                           std::int64_t count, float* distances) {
   for (std::int64_t i = 0; i < count; ++i) {
-    products[i] = (query_norm + gallery_norms[i]) - 2 * products[i];
+    distances[i] = (query_norm + gallery_norms[i]) - 2 * products[i];
   }
 }
 

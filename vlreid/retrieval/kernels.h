@@ -12,8 +12,10 @@ float dot(const float* a, const float* b, std::int64_t count);
 // out[i] = in[i] / divisor; in place allowed.
 void divide(const float* in, float divisor, std::int64_t count, float* out);
 
-// products[i] = (query_norm + gallery_norms[i]) - 2 * products[i]: inner products become squared distances.
-void products_to_distances(float* products, float query_norm, const float* gallery_norms, std::int64_t count);
+// distances[i] = (query_norm + gallery_norms[i]) - 2 * products[i]: inner products become squared distances;
+// in place allowed.
+void products_to_distances(const float* products, float query_norm, const float* gallery_norms,
+                           std::int64_t count, float* distances);
 
 // How many thresholds count_below() compares at once.
 inline constexpr int kThresholds = 8;

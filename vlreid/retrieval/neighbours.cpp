@@ -100,7 +100,8 @@ void Search::visit(Tile tile, float* products) {
   for (std::int64_t r = 0; r < rows.rows.rows; ++r) {
     float* distances = products + r * columns.rows.rows;
     const std::int64_t image = rows.first + r;
-    products_to_distances(distances, norms_[image], norms_.data() + columns.first, columns.rows.rows);
+    products_to_distances(distances, norms_[image], norms_.data() + columns.first, columns.rows.rows,
+                          distances);
     largest_[image] =
         update_maxima(distances, columns.rows.rows, largest_[image], largest_.data() + columns.first);
     const std::span<const float> row(distances, columns.rows.rows);

@@ -1,0 +1,39 @@
+// Learning rate of each epoch (spec/reference-behaviour.md, sections 5 and 6). A family (builtin.def):
+// warmup_cosine (stage 1), warmup_multistep (stage 2), constant. Pure; thread safe.
+#pragma once
+
+#include "vlreid/base/registry.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vlreid {
+
+struct ScheduleOptions {
+  double base_rate = 3.5e-4;
+  std::int64_t epochs = 120; // cosine: t = epochs is exactly minimum_rate
+  // Cosine.
+  double warmup_start_rate = 1e-5;
+  double minimum_rate = 1e-6;
+  std::int64_t warmup_epochs = 5;
+  // Multi-step.
+  double warmup_factor = 0.1;
+  std::int64_t warmup_iterations = 10;  // epochs, as the key SOLVER...WARMUP_ITERS is used
+  std::string warmup_method = "linear"; // linear, constant
+  std::vector<std::int64_t> steps = {30, 50};
+  double gamma = 0.1;
+};
+
+// epoch counts from 1.
+using Schedule = std::function<double(std::int64_t epoch)>;
+using ScheduleFactory = Schedule (*)(const ScheduleOptions& options);
+
+#define VLREID_BUILTIN(name, description) Schedule make_##name(const ScheduleOptions& options);
+#include "vlreid/optim/builtin.def"
+#undef VLREID_BUILTIN
+
+const Registry<ScheduleFactory>& schedules();
+
+} // namespace vlreid
