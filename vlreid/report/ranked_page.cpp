@@ -44,12 +44,17 @@ std::string query_html(const RankedQuery& query, const ThumbnailOptions& thumbna
 
 } // namespace
 
+std::string ranked_lists_html(std::span<const RankedQuery> queries, const ThumbnailOptions& thumbnails) {
+  std::string html(kLegend);
+  for (const RankedQuery& query : queries)
+    html += query_html(query, thumbnails);
+  return html;
+}
+
 std::string ranked_page(const PageOptions& options, std::span<const RankedQuery> queries) {
   std::string html = open_page({.title = options.title, .intro = options.intro, .facts = options.facts});
   html += table_html(options.metrics);
-  html += kLegend;
-  for (const RankedQuery& query : queries)
-    html += query_html(query, options.thumbnails);
+  html += ranked_lists_html(queries, options.thumbnails);
   return html + close_page();
 }
 

@@ -33,6 +33,9 @@ struct RankedQuery {
   double ap = 0;                          // average precision, 0..1
 };
 
+// The legend and the lists alone, for other pages.
+std::string ranked_lists_html(std::span<const RankedQuery> queries, const ThumbnailOptions& thumbnails);
+
 std::string ranked_page(const PageOptions& options, std::span<const RankedQuery> queries);
 
 // Written atomically. Pictures that cannot be read become placeholders with their name.
