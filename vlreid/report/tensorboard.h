@@ -28,7 +28,7 @@ struct TensorBoardOptions {
 
 class TensorBoardWriter {
 public:
-  // Begins a new file `events.out.tfevents.<seconds>.<host>.<process>` in the folder, which is made.
+  // Begins a new file `events.out.tfevents.<seconds>.<host>.<process>.<number>` in the folder, which is made.
   explicit TensorBoardWriter(const std::filesystem::path& folder, const TensorBoardOptions& options);
 
   // train and timing: at step (epoch - 1) * iterations_per_epoch + iteration - 1; eval: at step epoch - 1, as
@@ -38,6 +38,8 @@ public:
   void sync() { file_->sync(); }
 
 private:
+  // Steps done when the run is at this position.
+  std::int64_t next_step(const RunPosition& at) const;
   void write_event(std::int64_t step, std::string_view payload);
 
   int iterations_per_epoch_;
