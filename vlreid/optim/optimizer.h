@@ -4,8 +4,8 @@
 
 #include "vlreid/weights/state_dict.h"
 
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,11 +44,23 @@ public:
 private:
   struct Slot {
     at::Tensor first, second; // moments; SGD: momentum buffer in `first`
-    at::Tensor step;          // [] float32, on the CPU
+    at::Tensor step;          // [] float32, on the device of its parameter
   };
+  // A tensor of a slot and how its name ends in the state.
+  struct Field {
+    const char* suffix;
+    at::Tensor Slot::*tensor;
+  };
+  struct Bucket;
+
+  std::span<const Field> fields() const; // of this kind of optimiser
+  void fill(Slot& slot, const at::Tensor& parameter) const;
+  std::vector<Bucket> gather(); // everything that has a gradient
+  void update(Bucket& bucket, double rate, const std::optional<at::Tensor>& scale) const;
+
   std::vector<ParameterGroup> groups_;
   OptimizerOptions options_;
-  std::vector<Slot> slots_; // made at the first step that has a gradient
+  std::vector<Slot> slots_; // empty until the first step that has a gradient
 };
 
 } // namespace vlreid

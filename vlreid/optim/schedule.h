@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vlreid/base/registry.h"
+#include "vlreid/config/options.h"
 
 #include <cstdint>
 #include <functional>
@@ -25,6 +26,11 @@ struct ScheduleOptions {
   std::vector<std::int64_t> steps = {30, 50};
   double gamma = 0.1;
 };
+
+// What a configuration says: SOLVER.STAGE1 for the cosine; SOLVER.STAGE2, or SOLVER itself in a one-stage
+// file, for the multi-step.
+ScheduleOptions schedule_options(const StageOptions& stage);
+ScheduleOptions schedule_options(const TuningOptions& stage);
 
 // epoch counts from 1.
 using Schedule = std::function<double(std::int64_t epoch)>;
