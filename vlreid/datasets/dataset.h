@@ -10,6 +10,7 @@
 #include "vlreid/base/error.h"
 #include "vlreid/base/registry.h"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -59,6 +60,7 @@ struct Dataset {
   std::vector<std::string> vehicle_types = {};  // VeRi with label files: of each training label, "" unknown
   std::vector<std::filesystem::path> folders = {}; // listed for images by their names (Market-like sets)
   std::int64_t dropped_junk = 0;                   // images with identity -1
+  std::array<std::int64_t, 3> left_out = {};       // VeRi: train, query, gallery images without a viewpoint
 };
 
 // Whose variant of a set, where the references differ: name patterns, range checks, camera base and view, and

@@ -221,7 +221,7 @@ void check_published(const Dataset& dataset, Report& report) {
   };
   for (std::size_t i = 0; i < actual.size(); ++i) {
     compare(i, "identities", actual[i].identities, found->parts[i].identities);
-    compare(i, "images", actual[i].images, found->parts[i].images);
+    compare(i, "images", actual[i].images + dataset.left_out[i], found->parts[i].images);
   }
   tally.finish(report);
 }

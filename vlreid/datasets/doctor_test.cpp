@@ -162,6 +162,15 @@ TEST_F(Doctor, PublishedCounts) {
   expect(diagnose(set, {.decode_images = false}), "published-counts", Severity::warning, 1);
 }
 
+TEST_F(Doctor, PublishedCountsOfVeRiIncludeWhatTheViewListsLeaveOut) {
+  Dataset set{
+      .name = "veri", .train = many(576, 37770), .query = many(200, 1678), .gallery = many(200, 11578)};
+  set.left_out = {8, 0, 1};
+  EXPECT_EQ(find(diagnose(set, {.decode_images = false}), "published-counts"), nullptr);
+  set.left_out = {8, 0, 0};
+  expect(diagnose(set, {.decode_images = false}), "published-counts", Severity::warning, 1);
+}
+
 TEST_F(Doctor, ListsWithoutCamerasAndRepeatedPaths) {
   write("a.jpg", bmp(32, 64, 1));
   write("b.jpg", bmp(32, 64, 2));

@@ -72,9 +72,9 @@ void read_views(Dataset& dataset, const DatasetOptions& options) {
       read_view_list(dataset, options, train_list),
       read_view_list(dataset, options, find_view_list(dataset, options, "keypoint_test.txt"))};
   const auto train_before = static_cast<std::int64_t>(dataset.train.size());
-  const std::int64_t train = apply_views(dataset.train, lists);
-  const std::int64_t query = apply_views(dataset.query, lists);
-  const std::int64_t gallery = apply_views(dataset.gallery, lists);
+  dataset.left_out = {apply_views(dataset.train, lists), apply_views(dataset.query, lists),
+                      apply_views(dataset.gallery, lists)};
+  const auto [train, query, gallery] = dataset.left_out;
   if (train + query + gallery > 0)
     dataset.warnings.push_back("left out because neither viewpoint list has them: " + std::to_string(train) +
                                " training, " + std::to_string(query) + " query and " +
