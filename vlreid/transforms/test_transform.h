@@ -7,6 +7,7 @@
 #include "vlreid/base/random.h"
 #include "vlreid/image/image.h"
 #include "vlreid/image/resize.h"
+#include "vlreid/transforms/pixel_row.h"
 
 #include <array>
 #include <cstddef>
@@ -57,12 +58,11 @@ public:
   void second_view(const Image& image, CropOffset offset, std::span<float> out);
 
 private:
-  enum class Direction { forward, reversed };
-  void write_row(const std::uint8_t* row, Direction direction, float* out) const;
+  void write_row(int y, const std::uint8_t* row, Direction direction, float* out) const;
   void run(const Image& image, Direction direction, std::span<float> out);
 
   TestTransformOptions options_;
-  std::array<std::array<float, 256>, 3> table_; // value of each byte, per channel
+  PixelTable table_;
   Resizer resizer_;
 };
 

@@ -68,6 +68,12 @@ public:
            std::span<float> out);
 
 private:
+  ResizeOptions resize_options() const {
+    return {.height = options_.height, .width = options_.width, .filter = Filter::bicubic};
+  }
+  void write_row(int y, bool is_inside, const Augmentation& augmentation, float* out);
+  void erase(const Rectangle& part, std::span<const float> noise, float* out) const;
+
   TrainTransformOptions options_;
   PixelTable table_;
   Resizer resizer_;
