@@ -15,13 +15,17 @@ namespace {
 // Colours are named for what they mean; the second block is the same in the dark.
 constexpr std::string_view kStyle = R"css(
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1b2128; --soft: #5d6875; --line: #dfe3e8;
-  --hit: #1f9d55; --miss: #d64545; --junk: #9aa3ad; --accent: #2f5fd0; }
+  --hit: #1f9d55; --miss: #d64545; --junk: #9aa3ad; --accent: #2f5fd0;
+  --t0: #2f5fd0; --t1: #d9722b; --t2: #23876b; --t3: #a8388f; --t4: #8a6d00; --t5: #5b5bd6; --t6: #c23b4b; --t7: #4f6273; }
 @media (prefers-color-scheme: dark) { :root { --page: #14171b; --card: #1d2228; --ink: #e7ebf0; --soft: #9ba6b2;
-  --line: #323941; --hit: #3ccb7c; --miss: #f06a6a; --junk: #6d7782; --accent: #86a8ff; } }
+  --line: #323941; --hit: #3ccb7c; --miss: #f06a6a; --junk: #6d7782; --accent: #86a8ff;
+  --t0: #86a8ff; --t1: #f2a25f; --t2: #4fc7a1; --t3: #e184cd; --t4: #d6b945; --t5: #b0a7ff; --t6: #ff8d98; --t7: #a3b5c4; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 1280px; margin: 0 auto; padding: 32px 20px 64px; }
 h1 { margin: 0 0 8px; font-size: 28px; line-height: 1.2; letter-spacing: -.01em; }
+h2 { margin: 36px 0 10px; font-size: 20px; line-height: 1.25; }
+h3 { margin: 0 0 6px; font-size: 14px; }
 p { margin: 0 0 10px; max-width: 75ch; color: var(--soft); }
 dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 10px; margin: 20px 0; }
 dl.facts div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px; }
@@ -50,6 +54,23 @@ figure .lost { display: grid; place-items: center; width: 72px; height: 144px; p
   overflow-wrap: anywhere; }
 figcaption { font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
 figcaption i { font-style: normal; font-weight: 700; color: var(--tone); }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(380px, 100%), 1fr)); gap: 14px; margin: 20px 0; }
+.chart { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 14px 16px 8px; min-width: 0; }
+.chart svg { display: block; width: 100%; height: auto; }
+.chart text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.chart path { fill: none; vector-effect: non-scaling-stroke; }
+.chart .grid { stroke: var(--line); }
+.chart .line { stroke: var(--tone); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+.chart circle { fill: var(--tone); stroke: var(--card); stroke-width: 1.5; }
+.keys { display: flex; flex-wrap: wrap; gap: 2px 14px; margin-bottom: 4px; color: var(--soft); font-size: 12px; }
+.keys span { overflow-wrap: anywhere; }
+.keys span::before { content: ""; display: inline-block; width: 14px; height: 3px; margin-right: 6px; border-radius: 2px;
+  background: var(--tone); vertical-align: 3px; }
+.tone0 { --tone: var(--t0); } .tone1 { --tone: var(--t1); } .tone2 { --tone: var(--t2); } .tone3 { --tone: var(--t3); }
+.tone4 { --tone: var(--t4); } .tone5 { --tone: var(--t5); } .tone6 { --tone: var(--t6); } .tone7 { --tone: var(--t7); }
+.pairs { display: flex; flex-wrap: wrap; gap: 14px; }
+.pair { --tone: var(--line); }
+.pair .frame { display: flex; gap: 3px; border-width: 1px; background: var(--line); }
 footer { margin-top: 28px; color: var(--soft); font-size: 12px; }
 @media (max-width: 640px) { .ranked { grid-template-columns: 1fr; } figure img, figure .lost { height: 112px; } }
 )css";
@@ -121,16 +142,18 @@ std::string encode_base64(const std::vector<std::byte>& bytes) {
   return text;
 }
 
-std::string thumbnail_uri(const Image& image, const ThumbnailOptions& options) {
-  const double shrink = std::min({1.0, static_cast<double>(options.max_height) / image.height,
-                                  static_cast<double>(options.max_width) / image.width});
+Image shrunk_to_fit(const Image& image, const ThumbnailOptions& options) {
+  const double shrink = std::min(static_cast<double>(options.max_height) / image.height,
+                                 static_cast<double>(options.max_width) / image.width);
+  if (shrink >= 1) return image;
   const auto shrunk = [&](int size) { return std::max(1, static_cast<int>(std::lround(size * shrink))); };
-  const Image small =
-      shrink < 1
-          ? resize(image,
-                   {.height = shrunk(image.height), .width = shrunk(image.width), .filter = Filter::bicubic})
-          : image;
-  return "data:image/jpeg;base64," + encode_base64(encode_jpeg(small, options.quality));
+  return resize(image,
+                {.height = shrunk(image.height), .width = shrunk(image.width), .filter = Filter::bicubic});
+}
+
+std::string thumbnail_uri(const Image& image, const ThumbnailOptions& options) {
+  return "data:image/jpeg;base64," +
+         encode_base64(encode_jpeg(shrunk_to_fit(image, options), options.quality));
 }
 
 std::optional<std::string> thumbnail_uri(const std::filesystem::path& path, const ThumbnailOptions& options) {

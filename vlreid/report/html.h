@@ -27,6 +27,7 @@ struct ThumbnailOptions {
   int max_height = 192, max_width = 192;
   int quality = 82;
 };
+Image shrunk_to_fit(const Image& image, const ThumbnailOptions& options);
 std::string thumbnail_uri(const Image& image, const ThumbnailOptions& options = {});
 // Nothing when the file cannot be read as a picture: pages show a placeholder instead.
 std::optional<std::string> thumbnail_uri(const std::filesystem::path& path,
