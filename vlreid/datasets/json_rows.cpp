@@ -62,16 +62,7 @@ public:
 
   bool parse_error(std::size_t position, const std::string& token,
                    const nlohmann::detail::exception&) override {
-    const std::string_view before = text_.substr(0, std::min(position == 0 ? 0 : position - 1, text_.size()));
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const std::size_t column = before.size() - (before.rfind('\n') + 1) + 1;
-    const bool is_end = position > text_.size();
-    fail(ErrorKind::data,
-         {.place = place_ + ":" + std::to_string(line) + ":" + std::to_string(column),
-          .found = is_end ? "the end of the file"
-                          : "'" + token.substr(token.size() - std::min<std::size_t>(token.size(), 40)) + "'",
-          .expected = "JSON: an array of objects",
-          .remedy = "correct the list there"});
+    fail_json_syntax(text_, place_, position, token);
   }
 
 private:
@@ -126,6 +117,21 @@ void for_each_json_row(std::string_view text, const std::string& place,
                        const std::function<void(std::span<const std::string>, std::int64_t)>& body) {
   RowHandler handler(text, place, keys, body);
   Json::sax_parse(text, &handler);
+}
+
+void fail_json_syntax(std::string_view text, const std::string& place, std::size_t byte,
+                      const std::string& token) {
+  const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const std::size_t column = before.size() - (before.rfind('\n') + 1) + 1;
+  constexpr std::size_t kShown = 40; // characters before the fault
+  const std::string shown = token.empty() ? std::string(text.substr(before.size(), 1)) : token;
+  fail(ErrorKind::data,
+       {.place = place + ":" + std::to_string(line) + ":" + std::to_string(column),
+        .found = byte > text.size() ? "the end of the file"
+                                    : "'" + shown.substr(shown.size() - std::min(shown.size(), kShown)) + "'",
+        .expected = "JSON: an array of objects",
+        .remedy = "correct the list there"});
 }
 
 } // namespace vlreid

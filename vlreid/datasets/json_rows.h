@@ -2,6 +2,7 @@
 // to `datasets`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -16,5 +17,9 @@ namespace vlreid {
 void for_each_json_row(
     std::string_view text, const std::string& place, std::span<const std::string_view> keys,
     const std::function<void(std::span<const std::string> values, std::int64_t element)>& body);
+
+// Throws ErrorKind::data with file:line:column of a byte, counted from 1 as nlohmann::json does.
+[[noreturn]] void fail_json_syntax(std::string_view text, const std::string& place, std::size_t byte,
+                                   const std::string& token = {});
 
 } // namespace vlreid
