@@ -2,7 +2,6 @@
 
 #include "vlreid/archive/safetensors.h"
 #include "vlreid/base/error.h"
-#include "vlreid/base/files.h"
 
 #include "tests/support/golden.h"
 
@@ -97,7 +96,7 @@ TEST(Augmentation, GoldenCases) {
   VLREID_GOLDEN(path, "datasets/augment.json");
   VLREID_GOLDEN(tensor_path, "datasets/augment.safetensors");
   const SafetensorsFile tensors(tensor_path);
-  const Json json = Json::parse(read_text(path));
+  const Json json = read_golden_json("datasets/augment.json");
   int seen = 0;
   for (const Json& entry : json.at("cases")) {
     const Case golden{entry, tensors};
@@ -111,7 +110,7 @@ TEST(Augmentation, GoldenCases) {
 
 TEST(DrawErase, GoldenRectangles) {
   VLREID_GOLDEN(path, "datasets/augment.json");
-  const Json json = Json::parse(read_text(path));
+  const Json json = read_golden_json("datasets/augment.json");
   for (const Json& row : json.at("erase_parameters").at("rows")) {
     SCOPED_TRACE(row.dump());
     const auto draws = row.at("draws").get<std::vector<double>>();
