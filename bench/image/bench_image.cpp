@@ -1,12 +1,14 @@
-// Decode and resize on one thread; bench/peers/image_pillow.py does the same with Pillow and prints the same
-// JSON lines.
+// Decode, resize and training augmentation on one thread; bench/peers/image_pillow.py does the same with
+// Pillow and PyTorch and prints the same JSON lines.
 //
 //     bench_image FOLDER SECONDS [HEIGHT WIDTH]
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
 #include "vlreid/image/decode.h"
 #include "vlreid/image/resize.h"
+#include "vlreid/transforms/noise.h"
 #include "vlreid/transforms/test_transform.h"
+#include "vlreid/transforms/train_transform.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -55,6 +57,28 @@ void measure(const char* name, double seconds, const Items& items, Work work) {
   std::fflush(stdout);
 }
 
+// Resize, flip, pad, crop, normalise and erase with the references' probabilities: from files, and from
+// resized images in memory.
+void measure_augmentation(double seconds, const std::vector<std::filesystem::path>& paths,
+                          const std::vector<Image>& decoded, const ResizeOptions& size) {
+  const TrainTransformOptions options{.height = size.height, .width = size.width};
+  TrainTransform transform(options);
+  Random random({1});
+  std::vector<float> values(transform.size());
+  Image image;
+  measure("decode_augment", seconds, paths, [&](const std::filesystem::path& path) {
+    load_image_into(path, {}, image);
+    transform.run(image, draw_augmentation(options, random), values);
+  });
+  std::vector<Image> resized(decoded.size());
+  for (std::size_t i = 0; i < decoded.size(); ++i)
+    transform.resize(decoded[i], resized[i]);
+  measure("augment_cached", seconds, resized,
+          [&](const Image& source) { transform.run(source, draw_augmentation(options, random), values); });
+  measure("noise_of_an_image", seconds, resized,
+          [&](const Image&) { fill_normal(random.bits(), std::span(values)); });
+}
+
 void run(const std::filesystem::path& folder, double seconds, const ResizeOptions& size) {
   const std::vector<std::filesystem::path> paths = find_jpegs(folder);
   std::vector<Image> decoded;
@@ -73,6 +97,7 @@ void run(const std::filesystem::path& folder, double seconds, const ResizeOption
   std::vector<float> values(transform.size());
   measure("resize_normalise", seconds, decoded,
           [&](const Image& source) { transform.plain(source, values); });
+  measure_augmentation(seconds, paths, decoded, size);
 }
 
 } // namespace
