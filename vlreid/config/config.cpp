@@ -77,15 +77,8 @@ private:
   }
 
   void add_entry(const YamlEntry& entry) {
-    const Field* field = table_.find(entry.key);
-    const bool is_section = table_.is_section(entry.key);
-    if (!field && !is_section) table_.fail_unknown(entry.key, entry.place);
-    if (entry.kind == YamlEntry::Kind::nothing) return; // COMPAT: the references ship an empty 'DATASETS:'
-    if (is_section != (entry.kind == YamlEntry::Kind::section))
-      fail(ErrorKind::config,
-           {entry.place, fmt::format("{} is {}", entry.key, is_section ? "a value" : "a section"),
-            is_section ? "expected a section with keys" : "expected a value", "see 'vlreid config --help'"});
-    if (is_section) return;
+    const Field* field = field_of(table_, entry);
+    if (field == nullptr) return;
     field->assign(entry.value, entry.place);
     trace_.keys[field->key].push_back({field->print(), entry.place});
   }

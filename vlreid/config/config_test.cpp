@@ -5,6 +5,7 @@
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
 #include "vlreid/base/strings.h"
+#include "vlreid/config/clip_sizes.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -283,7 +284,7 @@ TEST(Config, EveryKeyIsDocumented) {
 TEST(ShippedConfigs, AllLoadAndRoundTrip) {
   int count = 0;
   for (const std::string& name : list_files_recursively(shipped(""))) {
-    if (!name.ends_with(".yml")) continue;
+    if (!name.ends_with(".yml") || name.starts_with("clip/")) continue; // clip/: sizes, no options
     const Config config = load_config(shipped(name));
     EXPECT_EQ(to_yaml(load_config_text(to_yaml(config), name)), to_yaml(config)) << name;
     EXPECT_NE(config.model.prompt, "auto") << name;
@@ -308,56 +309,6 @@ TEST(ShippedConfigs, VariantsDifferWhereTheySay) {
     EXPECT_FALSE(load_config(shipped(name)).model.smooths_labels()) << name;
   EXPECT_EQ(load_config(shipped("veri/cnn_prom.yml")).input.test_size,
             (std::array<std::int64_t, 2>{256, 256}));
-}
-
-// Section 5 of the behaviour document: cosine with warm-up, t = 1..T.
-double cosine_rate(const StageOptions& stage, std::int64_t t) {
-  const auto fraction = [t](std::int64_t of) { return static_cast<double>(t) / static_cast<double>(of); };
-  if (t < stage.warmup_epochs)
-    return stage.warmup_start_rate +
-           fraction(stage.warmup_epochs) * (stage.learning_rate - stage.warmup_start_rate);
-  const double pi = std::acos(-1.0);
-  return stage.minimum_rate +
-         0.5 * (stage.learning_rate - stage.minimum_rate) * (1 + std::cos(pi * fraction(stage.max_epochs)));
-}
-
-// Section 6: warm-up multi-step.
-double multi_step_rate(const TuningOptions& stage, std::int64_t t) {
-  double factor = 1;
-  if (t < stage.warmup_iterations) {
-    const double part = static_cast<double>(t) / static_cast<double>(stage.warmup_iterations);
-    factor = stage.warmup_factor * (1 - part) + part;
-  }
-  for (const std::int64_t step : stage.steps)
-    factor *= t >= step ? stage.gamma : 1;
-  return stage.learning_rate * factor;
-}
-
-template <class Stage, class Rate>
-void expect_schedule(const nlohmann::json& golden, const Stage& stage, Rate rate, const std::string& name) {
-  ASSERT_EQ(golden["epochs"].get<std::int64_t>(), stage.max_epochs) << name;
-  EXPECT_NEAR(golden["base_lr"].get<double>(), stage.learning_rate, 1e-15) << name;
-  for (std::int64_t t = 1; t <= stage.max_epochs; ++t) { // the file has 9 digits
-    const double expected = golden["lr"][static_cast<std::size_t>(t - 1)].get<double>();
-    EXPECT_NEAR(rate(stage, t), expected, 5e-9 * expected) << name << " epoch " << t;
-  }
-}
-
-void expect_schedules(const nlohmann::json& golden, const std::string& name) {
-  const Config config = load_config(shipped(name));
-  const bool is_baseline = golden["kind"] == "baseline";
-  EXPECT_EQ(config.model.prompt == "none", is_baseline) << name;
-  if (is_baseline) return expect_schedule(golden["single"], config.solver.single, multi_step_rate, name);
-  expect_schedule(golden["stage1"], config.solver.stage1, cosine_rate, name);
-  expect_schedule(golden["stage2"], config.solver.stage2, multi_step_rate, name);
-}
-
-TEST(ShippedConfigs, GiveTheLearningRatesOfTheReferences) {
-  VLREID_GOLDEN(path, "clipreid/schedules.json");
-  const nlohmann::json golden = read_golden_json("clipreid/schedules.json");
-  for (const auto& [name, schedule] : golden["CLIP-ReID"]["schedules"].items())
-    expect_schedules(schedule, name.substr(std::string("configs/").size()));
-  expect_schedules(golden["FT"]["schedules"]["configs/person/vit_clipreid.yml"], "person/vit_ted.yml");
 }
 
 // A golden configuration as KEY VALUE pairs.
@@ -406,6 +357,44 @@ TEST(ShippedConfigs, EqualTheEffectiveOptionsOfTheReferences) {
     ++count;
   }
   EXPECT_GE(count, 1);
+}
+
+ClipSizes sizes_from(const std::string& text) {
+  const TempFolder folder;
+  write_file(folder / "sizes.yml", text);
+  return load_clip_sizes(folder / "sizes.yml");
+}
+
+TEST(ClipSizes, ShippedExample) {
+  const ClipSizes sizes = load_clip_sizes(shipped("clip/tiny.yml"));
+  EXPECT_EQ(sizes.embed, 128);
+  EXPECT_EQ(sizes.vision.layers, 4);
+  EXPECT_EQ(sizes.vision.image_size, (std::array<std::int64_t, 2>{128, 64}));
+  EXPECT_EQ(sizes.text.context_length, 77);
+}
+
+TEST(ClipSizes, DefaultsAreThoseOfVitB16) {
+  EXPECT_EQ(sizes_from("").vision.width, 768);
+  EXPECT_EQ(sizes_from("TEXT: {LAYERS: 3}").text.layers, 3);
+}
+
+TEST(ClipSizes, MistakesAreErrorsWithTheLine) {
+  for (const auto& [text, part] :
+       {std::pair{"VISION:\n  WIDHT: 64\n", "sizes.yml:2: unknown key 'VISION.WIDHT'"},
+        {"TEXT:\n  LAYERS: 0\n", "sizes.yml:2: TEXT.LAYERS is 0"},
+        {"VISION: {WIDTH: 100}", "VISION.WIDTH is 100; a multiple of 64"},
+        {"TEXT: {WIDTH: 128, HEADS: 4}", "TEXT.HEADS is 4; 2"},
+        {"VISION: {IMAGE_SIZE: [120, 64]}", "multiples of PATCH_SIZE, 16"},
+        {"VISION: {IMAGE_SIZE: 64}", "IMAGE_SIZE"},
+        {"_BASE_: other.yml", "_BASE_"}}) {
+    try {
+      sizes_from(text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::config);
+      EXPECT_TRUE(has(error.what(), part)) << error.what();
+    }
+  }
 }
 
 } // namespace

@@ -236,6 +236,11 @@ FieldTable::FieldTable(Config& config) {
   config.visit(collector);
 }
 
+FieldTable::FieldTable(ClipSizes& sizes) {
+  Collector collector{fields_, sections_};
+  sizes.visit(collector);
+}
+
 const Field* FieldTable::find(std::string_view key) const {
   const auto found = std::ranges::find(fields_, key, &Field::key);
   return found == fields_.end() ? nullptr : &*found;

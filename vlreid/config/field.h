@@ -3,6 +3,7 @@
 // folder.
 #pragma once
 
+#include "vlreid/config/clip_sizes.h"
 #include "vlreid/config/config.h"
 
 #include <string>
@@ -36,8 +37,9 @@ struct Field {
 
 class FieldTable {
 public:
-  // The fields point into `config`.
+  // The fields point into the options.
   explicit FieldTable(Config& config);
+  explicit FieldTable(ClipSizes& sizes);
 
   const std::vector<Field>& fields() const { return fields_; }
   const Field* find(std::string_view key) const;

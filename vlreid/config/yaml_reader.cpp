@@ -222,4 +222,17 @@ YamlText read_yaml(std::string_view text, std::string_view place) {
   return result;
 }
 
+const Field* field_of(const FieldTable& table, const YamlEntry& entry) {
+  const Field* field = table.find(entry.key);
+  const bool is_section = table.is_section(entry.key);
+  if (!field && !is_section) table.fail_unknown(entry.key, entry.place);
+  if (entry.kind == YamlEntry::Kind::nothing)
+    return nullptr; // COMPAT: the references ship an empty 'DATASETS:'
+  if (is_section != (entry.kind == YamlEntry::Kind::section))
+    fail(ErrorKind::config,
+         {entry.place, fmt::format("{} is {}", entry.key, is_section ? "a value" : "a section"),
+          is_section ? "expected a section with keys" : "expected a value", "see 'vlreid config --help'"});
+  return field;
+}
+
 } // namespace vlreid

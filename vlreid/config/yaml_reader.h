@@ -31,4 +31,8 @@ constexpr std::size_t kMaxYamlBytes = 256 * 1024;
 // Throws Error(config) with `place`:line.
 YamlText read_yaml(std::string_view text, std::string_view place);
 
+// The field that a value is for; nullptr for a section and for a key without a value. Throws Error(config)
+// for an unknown key, and where a section stands in place of a value or the reverse.
+const Field* field_of(const FieldTable& table, const YamlEntry& entry);
+
 } // namespace vlreid

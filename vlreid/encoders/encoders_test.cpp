@@ -147,5 +147,21 @@ TEST(ModuleState, OrderIsThatOfTheReferences) {
   EXPECT_EQ(names.back(), "ln_post.bias");
 }
 
+// Depth, width and image of one's own choice: 3 x 1 patches make a table of 3 x 3.
+TEST(RandomWeights, ModelOfSizesFromAFile) {
+  ClipSizes sizes{.embed = 32, .vision = {}, .text = {}};
+  sizes.vision = {.width = 64, .layers = 2, .patch = 8, .image_size = {24, 8}};
+  sizes.text = {.width = 128, .layers = 1, .heads = 2, .context_length = 16, .vocabulary = 60};
+  const StateDict state = random_clip(clip_architecture(sizes), 1);
+  EXPECT_EQ(state.at("visual.positional_embedding").sizes(), (at::IntArrayRef{10, 64}));
+  EXPECT_EQ(state.at("token_embedding.weight").sizes(), (at::IntArrayRef{60, 128}));
+  const Clip clip(state, "sizes.yml");
+  EXPECT_EQ(clip.encode_images(at::zeros({2, 3, 24, 24})).sizes(), (at::IntArrayRef{2, 32}));
+  EXPECT_EQ(clip.encode_text(at::ones({2, 16}, at::kLong)).sizes(), (at::IntArrayRef{2, 32}));
+
+  sizes.vision.image_size = {8 * 13, 8 * 7};
+  EXPECT_THROW(clip_architecture(sizes), Error);
+}
+
 } // namespace
 } // namespace vlreid

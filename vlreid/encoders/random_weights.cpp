@@ -1,5 +1,6 @@
 #include "vlreid/encoders/random_weights.h"
 
+#include "vlreid/base/error.h"
 #include "vlreid/base/registry.h"
 #include "vlreid/encoders/image_encoder.h"
 #include "vlreid/encoders/module_state.h"
@@ -11,6 +12,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <cmath>
+#include <numeric>
 
 namespace vlreid {
 namespace {
@@ -133,6 +135,26 @@ ClipArchitecture published_clip(std::string_view name) {
     return made;
   }();
   return known.at(name);
+}
+
+ClipArchitecture clip_architecture(const ClipSizes& sizes) {
+  constexpr std::int64_t kLargestSide = 64;
+  const std::int64_t patch = sizes.vision.patch;
+  const auto [height, width] = sizes.vision.image_size;
+  const std::int64_t side = std::lcm(height / patch, width / patch);
+  VLREID_REQUIRE(side >= 1 && side <= kLargestSide, ErrorKind::config, "VISION.IMAGE_SIZE",
+                 "a grid of " + std::to_string(height / patch) + "x" + std::to_string(width / patch) +
+                     " patches, which a square table holds only with " + std::to_string(side) + " a side",
+                 "at most " + std::to_string(kLargestSide), "choose sides of which one divides the other");
+  return {.embed = sizes.embed,
+          .image_size = side * patch,
+          .vision_width = sizes.vision.width,
+          .vision_layers = sizes.vision.layers,
+          .patch = patch,
+          .text_width = sizes.text.width,
+          .text_layers = sizes.text.layers,
+          .vocabulary = sizes.text.vocabulary,
+          .context_length = sizes.text.context_length};
 }
 
 StateDict random_clip(const ClipArchitecture& architecture, std::uint64_t seed) {

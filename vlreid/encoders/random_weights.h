@@ -3,6 +3,7 @@
 // Thread safe.
 #pragma once
 
+#include "vlreid/config/clip_sizes.h"
 #include "vlreid/weights/state_dict.h"
 
 #include <array>
@@ -31,6 +32,11 @@ struct ClipArchitecture {
 // "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px", "RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", and
 // "tiny-vit", "tiny-rn" for tests. Another name is a usage error.
 ClipArchitecture published_clip(std::string_view name);
+
+// Sizes from a file. The positional table of a plain CLIP is square; for another image its side is the least
+// common multiple of the grid's sides, so that every cell of the grid has a whole block of the table. A grid
+// that would need more than 64 rows a side is a configuration error.
+ClipArchitecture clip_architecture(const ClipSizes& sizes);
 
 StateDict random_clip(const ClipArchitecture& architecture, std::uint64_t seed);
 

@@ -29,7 +29,9 @@ void expect_stage(const char* name, const ScheduleOptions& options, const nlohma
 }
 
 void expect_file(const std::filesystem::path& path, const nlohmann::json& stages) {
-  const SolverOptions solver = load_config(path).solver;
+  const Config config = load_config(path);
+  const SolverOptions& solver = config.solver;
+  EXPECT_EQ(config.model.prompt == "none", stages["kind"] == "baseline") << path;
   const std::string what = path.filename().string();
   if (stages["kind"] == "baseline") {
     expect_stage("warmup_multistep", schedule_options(solver.single), stages["single"], what);
