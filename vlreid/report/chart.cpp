@@ -13,8 +13,10 @@ namespace {
 constexpr std::size_t kMaxPoints = 240; // of a drawn series: about one for two pixels
 constexpr std::size_t kTones = 8;       // colours of the style, used again from the first one on
 
+constexpr int kTicks = 5; // about, on each axis
+
 // In units of the picture, which is scaled to the width of its card.
-constexpr double kWidth = 480, kHeight = 240, kLeft = 52, kRight = 12, kTop = 10, kBottom = 34;
+constexpr double kWidth = 420, kHeight = 210, kLeft = 52, kRight = 12, kTop = 10, kBottom = 34;
 
 // Sums and differences of drawn values stay finite, and differences of unlike ones above zero.
 constexpr double kLargest = 1e300, kSmallestRange = 1e-280;
@@ -76,7 +78,7 @@ Axes axes_of(const std::vector<Series>& series) {
   if (axes.y.low > 0 && axes.y.low < 0.5 * axes.y.high) axes.y.low = 0; // near enough to show it
   widen(axes.x);
   widen(axes.y);
-  round_outwards(axes.y, 4);
+  round_outwards(axes.y, kTicks);
   return axes;
 }
 
@@ -107,14 +109,14 @@ std::string text_at(double left, double top, std::string_view anchor, const std:
 
 std::string grid_svg(const Chart& chart, const Axes& axes) {
   std::string svg;
-  const double y_step = tick_step(axes.y, 4);
+  const double y_step = tick_step(axes.y, kTicks);
   for (double y = axes.y.low; y <= axes.y.high + y_step / 2; y += y_step) {
     const double tick = std::abs(y) < y_step / 1000 ? 0 : y;
     svg +=
         fmt::format("<path class=\"grid\" d=\"M{} {:.1f}H{}\"/>\n", kLeft, axes.to_top(y), kWidth - kRight);
     svg += text_at(kLeft - 6, axes.to_top(y) + 4, "end", value_text(chart, tick));
   }
-  const double x_step = std::max(tick_step(axes.x, 6), 1.0); // whole epochs
+  const double x_step = std::max(tick_step(axes.x, kTicks), 1.0); // whole epochs
   for (double x = x_step * std::ceil(axes.x.low / x_step - 1e-9); x <= axes.x.high + 1e-9; x += x_step)
     svg += text_at(axes.to_left(x), kHeight - kBottom + 16, "middle", fmt::format("{:.6g}", x));
   return svg + text_at(kWidth - kRight, kHeight - 4, "end", chart.x_name);

@@ -95,6 +95,21 @@ std::string row_html(const std::vector<std::string>& cells, std::string_view tag
   return html + "</tr>\n";
 }
 
+// Characters, not bytes, of UTF-8.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string row_text(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
+  std::string line;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const std::string gap(widths[i] - width_of(cells[i]), ' ');
+    line += i == 0 ? cells[i] + gap : "  " + gap + cells[i];
+  }
+  return line + '\n';
+}
+
 } // namespace
 
 std::string escape_html(std::string_view text) {
@@ -186,6 +201,21 @@ std::string table_html(const Table& table) {
 
 std::string close_page() {
   return "<footer>Made by vlreid.</footer>\n</main>\n</body>\n</html>\n";
+}
+
+std::string table_text(const Table& table) {
+  if (table.rows.empty()) return {};
+  std::vector<std::size_t> widths(table.header.size());
+  const auto widen = [&](const std::vector<std::string>& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      widths[i] = std::max(widths[i], width_of(cells[i]));
+  };
+  widen(table.header);
+  std::ranges::for_each(table.rows, widen);
+  std::string text = row_text(table.header, widths);
+  for (const auto& row : table.rows)
+    text += row_text(row, widths);
+  return text;
 }
 
 } // namespace vlreid

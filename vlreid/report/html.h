@@ -52,4 +52,7 @@ std::string open_page(const PageHead& head);
 std::string table_html(const Table& table);
 std::string close_page();
 
+// The same table for a terminal.
+std::string table_text(const Table& table);
+
 } // namespace vlreid
