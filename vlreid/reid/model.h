@@ -61,6 +61,8 @@ public:
                    const at::Tensor& views = {}); // [B, F] raw
   ImageFeatures image_features(const at::Tensor& images, const at::Tensor& cameras = {},
                                const at::Tensor& views = {});
+  // What SIE adds to the class token, [B, D]; undefined without SIE.
+  at::Tensor class_offset(const at::Tensor& cameras, const at::Tensor& views, std::int64_t batch) const;
   // What stage 1 compares with text: proj without SIE, [B, E] raw.
   at::Tensor project_images(const at::Tensor& images);
   // Makes the inference form from the present weights. Otherwise the first call of the above does; after
@@ -111,7 +113,6 @@ private:
   void build(const StateDict& middle, const std::string& place);
   void build_heads(const StateDict& middle);
   void check_sie(const std::string& place) const;
-  at::Tensor class_offset(const at::Tensor& cameras, const at::Tensor& views, std::int64_t batch) const;
   std::shared_ptr<const ImageInference> inference();
   at::Tensor mixed(const at::Tensor& feature) const;
   at::Tensor normed_by_neck(const Head& head, const at::Tensor& feature) const;
