@@ -100,7 +100,8 @@ std::vector<Optimizer::Bucket> Optimizer::gather() {
 void Optimizer::update(Bucket& bucket, double rate, const std::optional<at::Tensor>& scale) const {
   if (options_.name == "SGD") {
     // A buffer of zeros makes the first step like every other: momentum * 0 + gradient.
-    at::_fused_sgd_(bucket.parameters, bucket.gradients, bucket.first, bucket.weight_decay, options_.momentum,
+    const at::TensorList buffers = options_.momentum == 0 ? at::TensorList() : at::TensorList(bucket.first);
+    at::_fused_sgd_(bucket.parameters, bucket.gradients, buffers, bucket.weight_decay, options_.momentum,
                     rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false,
                     scale);
     return;

@@ -75,8 +75,8 @@ void ReidModel::build(const StateDict& middle, const std::string& place) {
     if (const at::Tensor* found = middle.find(name))
       member = register_parameter(name, at::zeros(found->sizes()));
   };
-  own_parameter("cv_embed", cv_embed_);
   own_parameter("logit_scale", logit_scale_);
+  own_parameter("cv_embed", cv_embed_);
   build_heads(middle);
   image_encoder_ = register_module(
       "image_encoder",

@@ -1,0 +1,180 @@
+#include "vlreid/train/stage_trainer.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <cmath>
+
+#include "vlreid/base/error.h"
+#include "vlreid/train/trainable.h"
+
+namespace vlreid {
+namespace {
+
+constexpr const char* kCenters = "centers";
+
+// Autocast for the life of the object; the cache of cast weights ends with it.
+class AutocastScope {
+public:
+  AutocastScope(at::DeviceType device, Precision precision)
+      : device_(device), is_on_(precision != Precision::f32) {
+    if (!is_on_) return;
+    was_on_ = at::autocast::is_autocast_enabled(device_);
+    at::autocast::set_autocast_enabled(device_, true);
+    at::autocast::set_autocast_dtype(device_, precision == Precision::bf16 ? at::kBFloat16 : at::kHalf);
+    at::autocast::increment_nesting();
+  }
+  ~AutocastScope() {
+    if (!is_on_) return;
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device_, was_on_);
+  }
+  AutocastScope(const AutocastScope&) = delete;
+  AutocastScope& operator=(const AutocastScope&) = delete;
+
+private:
+  at::DeviceType device_;
+  bool is_on_, was_on_ = false;
+};
+
+// Losses are computed in float32 whatever the forward pass has.
+void widen(LossInputs& inputs) {
+  const auto wide = [](at::Tensor& tensor) {
+    if (tensor.defined() && tensor.is_floating_point()) tensor = tensor.to(at::kFloat);
+  };
+  for (std::vector<at::Tensor>* list : {&inputs.scores, &inputs.metric_features})
+    for (at::Tensor& tensor : *list)
+      wide(tensor);
+  for (at::Tensor* tensor : {&inputs.feature, &inputs.text_logits, &inputs.image_features,
+                             &inputs.text_features, &inputs.logit_scale})
+    wide(*tensor);
+}
+
+std::optional<double> accuracy_of(const LossInputs& inputs) {
+  const at::Tensor logits = inputs.text_logits.defined() ? inputs.text_logits
+                            : inputs.scores.empty()      ? at::Tensor()
+                                                         : inputs.scores.front();
+  if (!logits.defined()) return std::nullopt;
+  return (logits.detach().argmax(1) == inputs.labels).to(at::kFloat).mean().item<double>();
+}
+
+at::Device device_of(const ReidModel& model) {
+  return model.parameters().front().device();
+}
+
+} // namespace
+
+StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrainerOptions& options)
+    : model_(model), stage_(stage), options_(options), step_(steps().at(stage.step)(model, stage)),
+      optimizer_(parameter_groups(model, stage.trains, stage.solver),
+                 {.name = stage.solver.optimizer, .momentum = stage.solver.momentum}),
+      schedule_(schedules().at(stage.schedule)(schedule_options(stage.solver))) {
+  if (options.precision == Precision::f16) scaler_.emplace();
+  if (has_loss(stage, "center")) {
+    const std::int64_t width = model.image_encoder().feature_width();
+    centers_ = at::randn({model.identities(), width}, at::make_generator<at::CPUGeneratorImpl>(options.seed),
+                         at::TensorOptions())
+                   .to(device_of(model))
+                   .requires_grad_(true);
+    center_optimizer_.emplace(std::vector<ParameterGroup>{{.name = kCenters, .parameter = centers_}},
+                              OptimizerOptions{.name = "SGD", .momentum = 0});
+  }
+}
+
+at::Tensor StageTrainer::total_loss(const LossInputs& inputs, StepReport& report) const {
+  at::Tensor total;
+  for (const LossTerm& term : stage_.losses) {
+    const at::Tensor value = losses().at(term.loss)(inputs, stage_.loss_options);
+    report.terms.emplace_back(term.loss, value.item<double>());
+    const at::Tensor weighted = term.weight * value;
+    total = total.defined() ? total + weighted : weighted;
+  }
+  return total;
+}
+
+StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch) {
+  const at::AutoGradMode with_gradients(true);
+  StepReport report{.images = static_cast<std::int64_t>(batch.items.size())};
+  at::Tensor loss;
+  {
+    const AutocastScope autocast(device_of(model_).type(), options_.precision);
+    LossInputs inputs = step_->forward(batch);
+    widen(inputs);
+    inputs.centers = centers_;
+    report.accuracy = accuracy_of(inputs);
+    loss = total_loss(inputs, report);
+  }
+  report.loss = loss.item<double>();
+  if (!std::isfinite(report.loss)) return report;
+  at::Tensor scaled = options_.accumulate > 1 ? loss / static_cast<double>(options_.accumulate) : loss;
+  if (scaler_) scaled = scaler_->scale(scaled);
+  scaled.backward();
+  if (++gathered_ == options_.accumulate) update(epoch);
+  return report;
+}
+
+void StageTrainer::update(std::int64_t epoch) {
+  gathered_ = 0;
+  bool is_finite = true;
+  if (scaler_) {
+    is_finite = scaler_->unscale(optimizer_);
+    if (center_optimizer_) is_finite = scaler_->unscale(*center_optimizer_) && is_finite;
+    scaler_->update(is_finite);
+  }
+  if (is_finite) {
+    optimizer_.step(schedule_(epoch));
+    if (center_optimizer_) update_centers();
+  }
+  optimizer_.zero_grad();
+  if (center_optimizer_) center_optimizer_->zero_grad();
+}
+
+// COMPAT: the centres move as if their loss had weight 1.
+void StageTrainer::update_centers() {
+  for (const LossTerm& term : stage_.losses)
+    if (term.loss == "center" && term.weight != 0)
+      center_optimizer_->step(stage_.solver.center_learning_rate, 1 / term.weight);
+}
+
+void StageTrainer::finish_epoch(std::int64_t epoch) {
+  if (gathered_ > 0) update(epoch);
+}
+
+namespace {
+
+void add_below(StateDict& state, const std::string& prefix, const StateDict& part) {
+  for (const auto& [name, tensor] : part)
+    state.add(prefix + name, tensor);
+}
+
+} // namespace
+
+StateDict StageTrainer::state() const {
+  StateDict state;
+  add_below(state, "optimizer.", optimizer_.state());
+  if (scaler_) add_below(state, "scaler.", scaler_->state());
+  if (centers_.defined()) state.add(kCenters, centers_.detach());
+  if (gathered_ > 0)
+    for (const ParameterGroup& group : optimizer_.groups())
+      if (group.parameter.grad().defined()) state.add("gradient." + group.name, group.parameter.grad());
+  state.add("gathered", at::scalar_tensor(gathered_, at::kLong));
+  return state;
+}
+
+void StageTrainer::load(const StateDict& state, const std::string& place) {
+  const c10::NoGradGuard no_gradients;
+  optimizer_.load(state.below("optimizer."), place);
+  if (scaler_) scaler_->load(state.below("scaler."), place);
+  if (centers_.defined()) centers_.copy_(state.at(kCenters));
+  gathered_ = state.at("gathered").item<std::int64_t>();
+  for (const ParameterGroup& group : optimizer_.groups())
+    if (const at::Tensor* gradient = state.find("gradient." + group.name)) {
+      at::Tensor parameter = group.parameter;
+      parameter.mutable_grad() = gradient->to(parameter.device(), /*non_blocking=*/false, /*copy=*/true);
+    }
+}
+
+} // namespace vlreid

@@ -1,0 +1,74 @@
+// One stage's learning: a batch in, one update of the weights out. Holds losses, optimiser, schedule and loss
+// scaling; whoever calls decides about batches, files and logs.
+#pragma once
+
+#include "vlreid/optim/gradient_scaler.h"
+#include "vlreid/optim/optimizer.h"
+#include "vlreid/optim/schedule.h"
+#include "vlreid/train/recipe.h"
+#include "vlreid/train/step.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vlreid {
+
+struct StepReport {
+  double loss = 0;                                        // the sum that was minimised
+  std::vector<std::pair<std::string, double>> terms = {}; // each loss before its weight
+  std::optional<double> accuracy = {};                    // of the text logits, else of the first classifier
+  std::int64_t images = 0;
+};
+
+// Precision of the forward pass: float32, or autocast to bfloat16 (CPU, GPU) or float16 (GPU, with loss
+// scaling).
+enum class Precision { f32, bf16, f16 };
+
+struct StageTrainerOptions {
+  Precision precision = Precision::f32;
+  std::int64_t accumulate = 1; // batches whose gradients are averaged for one update
+  std::uint64_t seed = 1234;   // of the centres' first values
+};
+
+class StageTrainer {
+public:
+  // Switches gradients and training mode of the model as the stage needs them. REQUIRES: `model` outlives
+  // this.
+  StageTrainer(ReidModel& model, const Stage& stage, const StageTrainerOptions& options = {});
+
+  // Forward, backward and, each `accumulate` batches, an update with the rate of `epoch` (from 1). A loss
+  // that is not finite updates nothing and is the report's loss.
+  StepReport step(const Batch& batch, std::int64_t epoch);
+  // Makes the update of a last incomplete group of batches, at the end of an epoch.
+  void finish_epoch(std::int64_t epoch);
+
+  double rate(std::int64_t epoch) const { return schedule_(epoch); }
+  bool uses_cached_features() const { return step_->uses_cached_features(); }
+  const Optimizer& optimizer() const { return optimizer_; }
+  const at::Tensor& centers() const { return centers_; } // [I, D], undefined without that loss
+
+  // Everything that learning needs beside the model: "optimizer.*", "centers", "scaler.*", and the gradients
+  // of an unfinished group of batches ("gradient.*").
+  StateDict state() const;
+  void load(const StateDict& state, const std::string& place);
+
+private:
+  at::Tensor total_loss(const LossInputs& inputs, StepReport& report) const;
+  void update(std::int64_t epoch);
+  void update_centers();
+
+  ReidModel& model_;
+  Stage stage_;
+  StageTrainerOptions options_;
+  std::unique_ptr<Step> step_;
+  Optimizer optimizer_;
+  std::optional<Optimizer> center_optimizer_;
+  std::optional<GradientScaler> scaler_;
+  Schedule schedule_;
+  at::Tensor centers_;
+  std::int64_t gathered_ = 0; // batches since the last update
+};
+
+} // namespace vlreid
