@@ -7,6 +7,7 @@
 #include "vlreid/eval/embed_dataset.h"
 #include "vlreid/eval/ranked_lists.h"
 #include "vlreid/eval/scores.h"
+#include "vlreid/eval/text_retrieval.h"
 
 #include <filesystem>
 #include <fmt/format.h>
@@ -24,6 +25,7 @@ const std::vector<std::pair<std::string, AveragePrecision>> kConventions = {
 struct EvalArguments {
   ModelArguments model;
   std::string features, save_features, dataset, root, rerank, convention = "plain", page, note;
+  std::string captions, images, split = "test";
   bool as_json = false, ignores_side_information = false;
 };
 
@@ -92,7 +94,31 @@ void print(const Scores& scores, const EvalArguments& arguments) {
              arguments.as_json ? to_json(scores, convention).dump(2) + "\n" : table(scores, convention));
 }
 
+// Sentences against images.
+int run_text_retrieval(const EvalArguments& arguments) {
+  for (const std::string* other :
+       {&arguments.features, &arguments.dataset, &arguments.root, &arguments.rerank, &arguments.page})
+    VLREID_REQUIRE(other->empty(), ErrorKind::usage, "--captions", "captions and '" + *other + "'",
+                   "captions alone, with --images and --split", "drop one of them");
+  LoadedArguments loaded = load_arguments(arguments.model);
+  ModelSettings& settings = loaded.embedder.settings;
+  settings.uses_neck = settings.sie_camera = settings.sie_view = false;
+  const auto images = select_split(open_captions(arguments.captions, arguments.images), arguments.split);
+  Embedder embedder(loaded.embedder);
+  log_info(kLogger, embedder.summary());
+  Progress progress("embed", "sentences and images", -1);
+  const LabelledFeatures features = embed_captions(embedder, images, &progress);
+  if (!arguments.save_features.empty()) save_features(arguments.save_features, features);
+  const Scores scores = score(features, {});
+  log_info(kLogger,
+           fmt::format("{} sentences look for {} images", features.query.size(), features.gallery.size()));
+  fmt::print("{}", arguments.as_json ? text_retrieval_json(scores, features).dump(2) + "\n"
+                                     : table(scores, AveragePrecision::plain));
+  return 0;
+}
+
 int run_eval(const EvalArguments& arguments) {
+  if (!arguments.captions.empty()) return run_text_retrieval(arguments);
   std::optional<RerankOptions> rerank;
   if (!arguments.rerank.empty()) rerank = parse_rerank(arguments.rerank);
   Evaluated evaluated = arguments.features.empty() ? embed_dataset(arguments) : read_features(arguments);
@@ -125,6 +151,14 @@ void define_options(Options& options, EvalArguments& arguments) {
   options.text("--page", arguments.page, "write a page of ranked lists to this .html",
                {.shows_default = false});
   options.text("--note", arguments.note, "a sentence for that page", {.shows_default = false});
+  options.text("--captions", arguments.captions,
+               "score text -> image retrieval on this list of captions (CUHK-PEDES, ICFG-PEDES or RSTPReid "
+               "JSON, or CSV)",
+               {.shows_default = false});
+  options.text("--images", arguments.images, "folder that the paths of --captions begin in",
+               {.shows_default = false});
+  options.text("--split", arguments.split, "which part of --captions",
+               {.choices = {"train", "val", "test", "all"}});
   options.flag("--no-sie", arguments.ignores_side_information,
                "leave out camera and view embeddings (another set's weights)");
   options.flag("--json", arguments.as_json, "print the scores as JSON");

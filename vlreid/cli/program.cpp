@@ -63,6 +63,16 @@ void check_verb(int argument_count, const char* const* arguments) {
                           .remedy = "did you mean '" + nearest(arguments[1], names) + "'?"});
 }
 
+// CLI11 takes a word like "[256, 128]" for a list of words and splits it. A blank in front, which words()
+// takes off again, keeps it whole. Values of flags are not split.
+std::vector<std::string> with_lists_kept_whole(int count, const char* const* arguments) {
+  std::vector<std::string> words(arguments, arguments + count);
+  for (std::size_t i = 1; i < words.size(); ++i)
+    if (words[i].starts_with('[') && words[i].ends_with(']') && !words[i - 1].starts_with('-'))
+      words[i].insert(0, " ");
+  return words;
+}
+
 } // namespace
 
 void Options::text(const std::string& names, std::string& target, const std::string& help,
@@ -93,13 +103,18 @@ void Options::words(const std::string& name, std::vector<std::string>& target, c
                     const OptionRules& rules) {
   CLI::Option* option = command_.add_option(name, target, help);
   if (rules.is_required) option->required();
+  option->transform([](const std::string& word) { return std::string(trim(word)); });
 }
 
 ParsedProgram parse_program(int argument_count, const char* const* arguments) {
   check_verb(argument_count, arguments);
   Program program;
   try {
-    program.app.parse(argument_count, arguments);
+    std::vector<const char*> words;
+    const std::vector<std::string> kept = with_lists_kept_whole(argument_count, arguments);
+    for (const std::string& word : kept)
+      words.push_back(word.c_str());
+    program.app.parse(argument_count, words.data());
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.app.exit(error, std::cout, std::cerr);
     const std::string text = error.what();

@@ -193,7 +193,8 @@ void place_images(CaptionSet& set, const fs::path& root) {
   const auto holds_first = [&](const fs::path& folder) { return is_file(folder / first); };
   const auto found = std::find_if(candidates.begin(), candidates.end(), holds_first);
   VLREID_REQUIRE(found != candidates.end(), ErrorKind::missing, set.list.string(),
-                 "its first image '" + first + "' is not in '" + candidates.front().string() + "'",
+                 "its first image '" + first + "' is not in '" +
+                     (candidates.front().empty() ? "." : candidates.front().string()) + "'",
                  "the images that the list names", "give the folder of the images with --images");
   set.images_root = *found;
   for (CaptionedImage& image : set.images)

@@ -9,6 +9,7 @@
 #include "vlreid/reid/model.h"
 #include "vlreid/tensor/device.h"
 #include "vlreid/tensor/span.h"
+#include "vlreid/text/tokenizer.h"
 #include "vlreid/transforms/test_transform.h"
 #include "vlreid/weights/load.h"
 
@@ -199,6 +200,36 @@ std::vector<float> Embedder::run_all(std::span<const std::string> paths,
     on_progress(batch.items.size());
     throw_if_stopped();
   });
+  return rows;
+}
+
+std::int64_t Embedder::shared_dims() const {
+  return state_->model->image_encoder().embed_width();
+}
+
+std::vector<float> Embedder::run_sentences(std::span<const std::string> sentences,
+                                           const std::function<void(std::size_t)>& on_progress) {
+  constexpr std::size_t kSentences = 128; // at a time
+  ReidModel& model = *state_->model;
+  VLREID_REQUIRE(model.has_token_embedding(), ErrorKind::data, state_->options.weights,
+                 "no text tower with a token embedding", "weights of a plain CLIP, which can read sentences",
+                 "choose such weights (two-stage checkpoints keep only their own prompts)");
+  const int length = static_cast<int>(model.text_encoder()->shape().context_length);
+  std::vector<float> rows;
+  rows.reserve(sentences.size() * static_cast<std::size_t>(shared_dims()));
+  for (std::size_t first = 0; first < sentences.size(); first += kSentences) {
+    const auto part = sentences.subspan(first, std::min(kSentences, sentences.size() - first));
+    std::vector<std::int64_t> ids;
+    for (const std::string& sentence : part)
+      std::ranges::copy(clip_tokenizer().tokenize(sentence, {.context_length = length, .truncate = true}).ids,
+                        std::back_inserter(ids));
+    const at::Tensor tokens =
+        tensor_of<std::int64_t>(ids, {static_cast<std::int64_t>(part.size()), length}).to(state_->device);
+    const at::Tensor features = model.encode_text(tokens).to(at::kCPU, at::kFloat).contiguous();
+    std::ranges::copy(span_of<float>(features), std::back_inserter(rows));
+    on_progress(part.size());
+    throw_if_stopped();
+  }
   return rows;
 }
 

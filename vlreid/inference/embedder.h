@@ -66,6 +66,14 @@ public:
   std::vector<float> run_all(std::span<const std::string> paths, std::span<const SideInformation> side,
                              const std::function<void(std::size_t count)>& on_progress);
 
+  // The end of a row made before the neck and without side information: the image in the space that it shares
+  // with text.
+  std::int64_t shared_dims() const; // E
+  // Sentences in that space, [N, E] raw; what a sentence has beyond the model's context is cut. Throws
+  // Error(data) for weights that cannot read sentences.
+  std::vector<float> run_sentences(std::span<const std::string> sentences,
+                                   const std::function<void(std::size_t count)>& on_progress);
+
 private:
   struct State;
   std::unique_ptr<State> state_;
