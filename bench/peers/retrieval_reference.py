@@ -2,13 +2,16 @@
 k-reciprocal re-ranking (Zhong et al. 2017) on whole N x N matrices, written from the published description.
 
     bench_retrieval --what evaluate --save /tmp/market
-    python retrieval_reference.py /tmp/market --what distances|ranking|evaluate|rerank|rerank-lists
+    python retrieval_reference.py /tmp/market --what distances|ranking|evaluate|rerank|rerank-lists|rerank-torchreid|rerank-fastreid
 
-Prints one JSON line. Memory of re-ranking: about 9 GiB at the size of Market-1501. rerank-lists is the fastest exact arrangement of
-the public variants: neighbour lists by an exact search (faiss when it is installed, else topk of blocks), then the same encoding.
+Prints one JSON line. Memory of re-ranking: about 9 GiB at the size of Market-1501. rerank-lists arranges the same as the fastest
+public variants do: neighbour lists by an exact search with faiss, then the encoding. rerank-torchreid and rerank-fastreid call the
+functions of these packages, which ./dev bench puts into build/peers; of each only the one file that holds the function is loaded,
+so that none of the package's dependencies is needed.
 """
 
 import argparse
+import importlib.util
 import json
 import pathlib
 import resource
@@ -16,6 +19,9 @@ import time
 
 import numpy as np
 import torch
+
+PEERS = pathlib.Path(__file__).resolve().parents[2] / "build" / "peers"
+PACKAGES = {"rerank-torchreid": "torchreid/reid/utils/rerank.py", "rerank-fastreid": "fastreid/evaluation/rerank.py"}
 
 
 def squared_distances(a, b):
@@ -45,12 +51,16 @@ def reciprocal(neighbours, image, count):
     return mine[np.where(neighbours[mine, :count] == image)[0]]
 
 
-def encode(neighbours, image, k1):
-    """Images of the expanded reciprocal neighbourhood."""
-    core = reciprocal(neighbours, image, k1 + 1)
+def half_of(k1):
+    return int(np.around(k1 / 2)) + 1
+
+
+def encode(image, cores, halves):
+    """Images of the expanded reciprocal neighbourhood; cores(i) and halves(i) are the reciprocal neighbours of i."""
+    core = cores(image)
     expanded = core
     for other in core:
-        half = reciprocal(neighbours, other, int(np.around(k1 / 2)) + 1)
+        half = halves(other)
         if len(np.intersect1d(half, core)) > 2 / 3 * len(half):
             expanded = np.append(expanded, half)
     return np.unique(expanded)
@@ -77,7 +87,7 @@ def rerank(query, gallery, k1, k2, share):
     neighbours = np.argsort(original).astype(np.int32)
     encoding = np.zeros_like(original, dtype=np.float16)
     for image in range(len(images)):
-        members = encode(neighbours, image, k1)
+        members = encode(image, lambda i: reciprocal(neighbours, i, k1 + 1), lambda i: reciprocal(neighbours, i, half_of(k1)))
         weights = np.exp(-original[image, members])
         encoding[image, members] = weights / weights.sum()
     original = original[: len(query)]
@@ -91,32 +101,51 @@ def rerank(query, gallery, k1, k2, share):
 
 
 def nearest_lists(images, count):
-    try:
-        import faiss
+    """The nearest images of each, ascending, and the largest distance of each to any other."""
+    import faiss
 
-        index = faiss.IndexFlatL2(images.shape[1])
-        index.add(images.numpy())
-        return index.search(images.numpy(), count)[1].astype(np.int32)
-    except ImportError:
-        blocks = [squared_distances(block, images).topk(count, largest=False)[1] for block in images.split(1024)]
-        return torch.cat(blocks).numpy().astype(np.int32)
+    index = faiss.IndexFlatL2(images.shape[1])
+    index.add(images.numpy())
+    neighbours = index.search(images.numpy(), count)[1].astype(np.int32)
+    largest = torch.cat([squared_distances(block, images).amax(1) for block in images.split(1024)])
+    return neighbours, largest.numpy()
 
 
 def rerank_lists(query, gallery, k1, k2, share):
-    """Neighbour lists instead of sorted matrices; everything after them as in rerank()."""
+    """Neighbour lists instead of sorted matrices, each reciprocal neighbourhood made once, single precision; else as in rerank()."""
     images = torch.cat([query, gallery])
-    neighbours = nearest_lists(images, k1 + 1)
-    encoding = np.zeros((len(images), len(images)), np.float16)
+    neighbours, largest = nearest_lists(images, k1 + 1)
+    cores = [reciprocal(neighbours, image, k1 + 1) for image in range(len(images))]
+    halves = [reciprocal(neighbours, image, half_of(k1)) for image in range(len(images))]
+    values, norms = images.numpy(), images.pow(2).sum(1).numpy()
+    encoding = np.zeros((len(images), len(images)), np.float32)
     for image in range(len(images)):
-        members = encode(neighbours, image, k1)
-        distances = squared_distances(images[image][None], images[members]).numpy()[0]
-        weights = np.exp(-distances)
+        members = encode(image, cores.__getitem__, halves.__getitem__)
+        distances = norms[image] + norms[members] - 2 * values[members] @ values[image]
+        weights = np.exp(-distances / largest[image])
         encoding[image, members] = weights / weights.sum()
     if k2 > 1:
-        encoding = np.stack([np.mean(encoding[neighbours[image, :k2]], axis=0) for image in range(len(images))])
+        mean = np.zeros_like(encoding)
+        for image in range(len(images)):
+            mean[image] = np.mean(encoding[neighbours[image, :k2]], axis=0)
+        encoding = mean
     jaccard = jaccard_rows(encoding, len(query))[:, len(query) :]
-    original = squared_distances(query, gallery).numpy()
-    return jaccard * (1 - share) + original / original.max(1, keepdims=True) * share
+    original = squared_distances(query, gallery).numpy() / largest[: len(query), None]
+    return jaccard * (1 - share) + original * share
+
+
+def rerank_package(file):
+    """The function of a public package. It squares what it is given."""
+    spec = importlib.util.spec_from_file_location("package_rerank", PEERS / file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def lengths(a, b):
+        return squared_distances(a, b).clamp_min_(0).sqrt_().numpy()
+
+    return lambda query, gallery, k1, k2, share: module.re_ranking(
+        lengths(query, gallery), lengths(query, query), lengths(gallery, gallery), k1, k2, share
+    )
 
 
 def load(folder, name):
@@ -132,16 +161,17 @@ def main():
     parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()
     query, gallery = load(options.folder, "query"), load(options.folder, "gallery")
+    rerankers = {"rerank": rerank, "rerank-lists": rerank_lists}
+    if options.what in PACKAGES:
+        rerankers[options.what] = rerank_package(PACKAGES[options.what])
     phases = []
     for _ in range(options.repeat):
         processor = time.process_time()
         clock = [time.perf_counter()]
         a = torch.nn.functional.normalize(query["features"], dim=1)
         b = torch.nn.functional.normalize(gallery["features"], dim=1)
-        if options.what == "rerank":
-            distances = rerank(a, b, 50, 15, 0.3)
-        elif options.what == "rerank-lists":
-            distances = rerank_lists(a, b, 50, 15, 0.3)
+        if options.what.startswith("rerank"):
+            distances = rerankers[options.what](a, b, 50, 15, 0.3)
         else:
             distances = squared_distances(a, b).numpy()
         clock.append(time.perf_counter())
