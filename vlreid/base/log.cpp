@@ -28,6 +28,9 @@ std::shared_ptr<spdlog::sinks::dist_sink_mt>& sinks() {
 
 void write(std::string_view logger, const char* level, std::string_view message) {
   spdlog::logger line{std::string(logger), sinks()};
+  line.set_error_handler([](const std::string& what) { // a full disk must not go unnoticed
+    fail(ErrorKind::io, {.place = "log file", .found = what, .remedy = "make room on the disk"});
+  });
   line.log(spdlog::level::info, fmt::format("{}: {}", level, message));
   line.flush();
 }

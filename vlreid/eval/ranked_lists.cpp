@@ -11,18 +11,30 @@
 namespace vlreid {
 namespace {
 
-// Half of the queries are the hardest ones (lowest average precision), the others are spread evenly over the
-// list.
-std::vector<std::size_t> choose_queries(const std::vector<QueryResult>& results, std::size_t wanted) {
+// Places in the list of queries that have a match.
+std::vector<std::size_t> scored_queries(const std::vector<QueryResult>& results) {
   std::vector<std::size_t> scored;
   for (std::size_t i = 0; i < results.size(); ++i)
     if (results[i].matches > 0) scored.push_back(i);
-  wanted = std::min(wanted, scored.size());
-  std::vector<std::size_t> hardest = scored;
+  return scored;
+}
+
+// The lowest average precisions, the lowest first.
+std::vector<std::size_t> hardest_queries(const std::vector<QueryResult>& results, std::size_t wanted) {
+  std::vector<std::size_t> hardest = scored_queries(results);
   std::ranges::stable_sort(hardest, {}, [&](std::size_t i) { return results[i].average_precision; });
-  std::set<std::size_t> seen(hardest.begin(), hardest.begin() + static_cast<std::ptrdiff_t>(wanted / 2));
-  std::vector<std::size_t> chosen(hardest.begin(), hardest.begin() + static_cast<std::ptrdiff_t>(wanted / 2));
-  for (std::size_t i = 0; i < wanted && chosen.size() < wanted; ++i) {
+  hardest.resize(std::min(wanted, hardest.size()));
+  return hardest;
+}
+
+// Evenly over the list, without those of `but`.
+std::vector<std::size_t> spread_queries(const std::vector<QueryResult>& results, std::size_t wanted,
+                                        const std::vector<std::size_t>& but) {
+  const std::vector<std::size_t> scored = scored_queries(results);
+  wanted = std::min(wanted, scored.size());
+  std::set<std::size_t> seen(but.begin(), but.end());
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < wanted; ++i) {
     const std::size_t candidate = scored[i * scored.size() / wanted];
     if (seen.insert(candidate).second) chosen.push_back(candidate);
   }
@@ -63,19 +75,33 @@ Table metrics_table(const Scores& scores, AveragePrecision convention) {
   return table;
 }
 
+void require_lists(const std::string& place, const LabelledFeatures& features, const Scores& scores) {
+  VLREID_REQUIRE(!features.query.paths.empty() && !features.gallery.paths.empty(), ErrorKind::data, place,
+                 "the features come without paths", "paths of the images in their metadata",
+                 "make the features with eval --save-features");
+  VLREID_REQUIRE(scores.trials == 0, ErrorKind::usage, place, "the scores are a mean over trials",
+                 "one query list", "leave out --page for this dataset");
+}
+
+std::vector<RankedQuery> describe_all(const std::vector<std::size_t>& queries,
+                                      const LabelledFeatures& features, const Scores& scores) {
+  std::vector<RankedQuery> described;
+  for (const std::size_t query : queries)
+    described.push_back(describe(scores.plain.per_query[query], features));
+  return described;
+}
+
 } // namespace
 
 void write_ranked_lists(const std::filesystem::path& path, const LabelledFeatures& features,
                         const Scores& scores, const RankedListsOptions& options) {
-  VLREID_REQUIRE(!features.query.paths.empty() && !features.gallery.paths.empty(), ErrorKind::data,
-                 path.string(), "the features come without paths", "paths of the images in their metadata",
-                 "make the features with eval --save-features");
-  VLREID_REQUIRE(scores.trials == 0, ErrorKind::usage, path.string(), "the scores are a mean over trials",
-                 "one query list", "leave out --page for this dataset");
-  std::vector<RankedQuery> queries;
-  for (const std::size_t query :
-       choose_queries(scores.plain.per_query, static_cast<std::size_t>(options.queries)))
-    queries.push_back(describe(scores.plain.per_query[query], features));
+  require_lists(path.string(), features, scores);
+  const auto wanted = static_cast<std::size_t>(options.queries);
+  const std::vector<QueryResult>& results = scores.plain.per_query;
+  std::vector<std::size_t> chosen = hardest_queries(results, wanted / 2);
+  for (const std::size_t query : spread_queries(results, wanted - chosen.size(), chosen))
+    chosen.push_back(query);
+  const std::vector<RankedQuery> queries = describe_all(chosen, features, scores);
   PageOptions page{
       .title = "Ranked lists: " + options.title,
       .intro = {},
@@ -87,6 +113,17 @@ void write_ranked_lists(const std::filesystem::path& path, const LabelledFeature
   page.intro.push_back("The first half are the hardest queries, the others a cross-section. Nearest first; "
                        "the plain ranking, without re-ranking.");
   write_ranked_page(path, page, queries);
+}
+
+RunExamples ranked_examples(const LabelledFeatures& features, const Scores& scores,
+                            const std::string& dataset, int queries) {
+  require_lists(dataset, features, scores);
+  const auto wanted = static_cast<std::size_t>(queries);
+  const std::vector<QueryResult>& results = scores.plain.per_query;
+  const std::vector<std::size_t> hardest = hardest_queries(results, wanted);
+  return {.dataset = dataset,
+          .queries = describe_all(spread_queries(results, wanted, hardest), features, scores),
+          .hardest = describe_all(hardest, features, scores)};
 }
 
 } // namespace vlreid

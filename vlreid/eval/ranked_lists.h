@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vlreid/eval/scores.h"
+#include "vlreid/report/run_examples.h"
 
 #include <filesystem>
 #include <string>
@@ -21,5 +22,10 @@ struct RankedListsOptions {
 // REQUIRES: scores made with list_length = kPageListLength, and features with paths (else a data error).
 void write_ranked_lists(const std::filesystem::path& path, const LabelledFeatures& features,
                         const Scores& scores, const RankedListsOptions& options);
+
+// The same for the page of a training run: `queries` queries spread evenly, and as many of the hardest.
+// REQUIRES as above; without attention maps.
+RunExamples ranked_examples(const LabelledFeatures& features, const Scores& scores,
+                            const std::string& dataset, int queries);
 
 } // namespace vlreid

@@ -70,14 +70,19 @@ struct Embedder::State {
   EmbedderOptions options;
   std::string checksum;
   at::Device device;
-  std::unique_ptr<ReidModel> model;
+  std::shared_ptr<ReidModel> model;
   TestTransformOptions transform;
   std::size_t pixels; // floats of one image
 
   explicit State(const EmbedderOptions& chosen)
-      : options(chosen), checksum(weights_checksum(chosen.weights)), device(parse_device(chosen.device)),
-        model(std::make_unique<ReidModel>(load_weights(chosen.weights).state, reid_options(chosen),
-                                          chosen.weights)),
+      : State(std::make_shared<ReidModel>(load_weights(chosen.weights).state, reid_options(chosen),
+                                          chosen.weights),
+              chosen) {
+    checksum = weights_checksum(chosen.weights);
+  }
+
+  State(std::shared_ptr<ReidModel> given, const EmbedderOptions& chosen)
+      : options(chosen), device(parse_device(chosen.device)), model(std::move(given)),
         transform(transform_options(chosen, *model)),
         pixels(std::size_t{3} * static_cast<std::size_t>(transform.height) *
                static_cast<std::size_t>(transform.width)) {
@@ -117,7 +122,9 @@ struct Embedder::State {
       at::Tensor images = at::from_blob(
           const_cast<float*>(pixels_of_view.data()),
           {static_cast<std::int64_t>(batch.items.size()), 3, transform.height, transform.width}, at::kFloat);
-      at::Tensor rows = model->embed(images.to(device), cameras, views);
+      at::Tensor rows = options.output == EmbedderOutput::projection
+                            ? model->project_images(images.to(device))
+                            : model->embed(images.to(device), cameras, views);
       sum = sum.defined() ? sum + rows : rows;
     }
     if (batch.views.size() > 1) sum = sum / static_cast<double>(batch.views.size());
@@ -126,12 +133,18 @@ struct Embedder::State {
 };
 
 Embedder::Embedder(const EmbedderOptions& options) : state_(std::make_unique<State>(options)) {}
+Embedder::Embedder(std::shared_ptr<ReidModel> model, const EmbedderOptions& options)
+    : state_(std::make_unique<State>(std::move(model), options)) {}
 Embedder::Embedder(Embedder&&) noexcept = default;
 Embedder& Embedder::operator=(Embedder&&) noexcept = default;
 Embedder::~Embedder() = default;
 
 std::int64_t Embedder::dims() const {
-  return state_->model->embedding_width();
+  return state_->options.output == EmbedderOutput::projection ? shared_dims()
+                                                              : state_->model->embedding_width();
+}
+const TestTransformOptions& Embedder::transform() const {
+  return state_->transform;
 }
 const EmbedderOptions& Embedder::options() const {
   return state_->options;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vlreid/inference/model_settings.h"
+#include "vlreid/transforms/test_transform.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,9 +15,15 @@
 
 namespace vlreid {
 
+class ReidModel;
+
 // Whose embeddings are averaged: the image alone; the image and its mirror image; the image and MM's second
 // view (mirrored, shifted at random by up to 10 x 5 pixels; spec/datasets section 6).
 enum class TestViews { plain, flip, shifted };
+
+// The embedding that is compared; or the projection alone, without side information: the image in the space
+// that it shares with text, as stage 1 caches it.
+enum class EmbedderOutput { embedding, projection };
 
 struct EmbedderOptions {
   std::string weights;         // file
@@ -27,6 +34,7 @@ struct EmbedderOptions {
   int threads = 0; // that decode; 0: as many as cores
   TestViews views = TestViews::plain;
   std::uint64_t seed = 0; // of the shifts
+  EmbedderOutput output = EmbedderOutput::embedding;
 };
 
 // Camera and view of an image, for models with side information (SIE); ignored by others.
@@ -45,11 +53,16 @@ struct EmbeddedBatch {
 class Embedder {
 public:
   explicit Embedder(const EmbedderOptions& options);
+  // Of a model that is there already, as it is now; options.weights is its name in messages, and only pixel
+  // statistics are taken from the settings. The model is left in evaluation mode with its inference form
+  // made.
+  Embedder(std::shared_ptr<ReidModel> model, const EmbedderOptions& options);
   Embedder(Embedder&&) noexcept;
   Embedder& operator=(Embedder&&) noexcept;
   ~Embedder();
 
-  std::int64_t dims() const; // F
+  std::int64_t dims() const; // F; E of projections
+  const TestTransformOptions& transform() const;
   const EmbedderOptions& options() const;
   // One line for people: architecture, input size, stride, what the embedding is made of.
   std::string summary() const;

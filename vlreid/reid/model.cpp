@@ -182,6 +182,11 @@ void ReidModel::prepare_inference() {
   inference_ = image_encoder_->make_inference(options_.inference);
 }
 
+void ReidModel::release_inference() {
+  const std::scoped_lock lock(inference_mutex_);
+  inference_.reset();
+}
+
 std::shared_ptr<const ImageInference> ReidModel::inference() {
   const std::scoped_lock lock(inference_mutex_);
   if (!inference_) inference_ = image_encoder_->make_inference(options_.inference);
@@ -251,8 +256,7 @@ at::Tensor ReidModel::encode_text(const at::Tensor& tokens) {
 void ReidModel::to_device(at::Device device) {
   to(device);
   if (token_embedding_.defined()) token_embedding_ = token_embedding_.to(device);
-  const std::scoped_lock lock(inference_mutex_);
-  inference_.reset();
+  release_inference();
 }
 
 StateDict ReidModel::state() const {

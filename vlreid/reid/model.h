@@ -68,6 +68,8 @@ public:
   // Makes the inference form from the present weights. Otherwise the first call of the above does; after
   // weights changed, call it.
   void prepare_inference();
+  // Gives its memory back.
+  void release_inference();
 
   // Training form, differentiable; train() or eval() of the module decides about the necks' statistics and
   // LoRA's dropout.

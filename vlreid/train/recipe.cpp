@@ -79,19 +79,6 @@ Stage image_stage(const Config& config, const TuningOptions& solver) {
   return stage;
 }
 
-ScheduleOptions schedule_options(const TuningOptions& solver) {
-  return {.base_rate = solver.learning_rate,
-          .epochs = solver.max_epochs,
-          .warmup_start_rate = solver.warmup_start_rate,
-          .minimum_rate = solver.minimum_rate,
-          .warmup_epochs = solver.warmup_epochs,
-          .warmup_factor = solver.warmup_factor,
-          .warmup_iterations = solver.warmup_iterations,
-          .warmup_method = solver.warmup_method,
-          .steps = solver.steps,
-          .gamma = solver.gamma};
-}
-
 bool has_loss(const Stage& stage, std::string_view loss) {
   return std::ranges::find(stage.losses, loss, &LossTerm::loss) != stage.losses.end();
 }

@@ -57,7 +57,6 @@ Recipe make_recipe(const Config& config);
 Stage prompt_stage(const Config& config);                             // stage 1 over cached image features
 Stage image_stage(const Config& config, const TuningOptions& solver); // stage 2 without its text loss
 
-ScheduleOptions schedule_options(const TuningOptions& solver);
 bool has_loss(const Stage& stage, std::string_view loss);
 
 } // namespace vlreid

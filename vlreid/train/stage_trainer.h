@@ -38,6 +38,9 @@ public:
   // this.
   StageTrainer(ReidModel& model, const Stage& stage, const StageTrainerOptions& options = {});
 
+  // Puts the model into the mode that the stage trains in: before the first step, and after every evaluation.
+  void begin() const { step_->begin(); }
+
   // Forward, backward and, each `accumulate` batches, an update with the rate of `epoch` (from 1). A loss
   // that is not finite updates nothing and is the report's loss.
   StepReport step(const Batch& batch, std::int64_t epoch);

@@ -25,6 +25,8 @@ struct Batch {
 class Step {
 public:
   virtual ~Step() = default;
+  // Training or evaluation mode of the model.
+  virtual void begin() = 0;
   virtual LossInputs forward(const Batch& batch) = 0;
   // Cached image features instead of images: batches need no decoding.
   virtual bool uses_cached_features() const { return false; }

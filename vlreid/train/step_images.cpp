@@ -10,8 +10,10 @@ class ImageStep : public Step {
 public:
   ImageStep(ReidModel& model, const Stage& stage) : model_(model) {
     if (has_loss(stage, "image_to_text")) text_ = model.text_features().t(); // [E, I]
-    model.train();
+    begin();
   }
+
+  void begin() override { model_.train(); }
 
   LossInputs forward(const Batch& batch) override {
     const TrainingOutput output = model_.forward(batch.images, batch.cameras, batch.views);

@@ -10,9 +10,10 @@ namespace {
 // that belong together are equal.
 class PromptStep : public Step {
 public:
-  explicit PromptStep(ReidModel& model) : model_(model) {
-    model_.eval(); // nothing but the words learns: no dropout, no moving statistics
-  }
+  explicit PromptStep(ReidModel& model) : model_(model) { begin(); }
+
+  // Nothing but the words learns: no dropout, no moving statistics.
+  void begin() override { model_.eval(); }
 
   LossInputs forward(const Batch& batch) override {
     const auto [identities, places, unused] =

@@ -1,0 +1,30 @@
+#include "vlreid/base/file_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "vlreid/base/error.h"
+
+namespace vlreid {
+
+FileLock::FileLock(const std::filesystem::path& path)
+    : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  VLREID_REQUIRE(descriptor_ >= 0, errno == EACCES ? ErrorKind::permission : ErrorKind::cannot_create,
+                 path.string(), std::strerror(errno), "a folder that can be written to");
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  ::close(descriptor_);
+  fail(ErrorKind::locked, {.place = path.string(),
+                           .found = "another process holds this folder",
+                           .expected = "one at a time",
+                           .remedy = "wait for it, or choose another folder"});
+}
+
+FileLock::~FileLock() {
+  ::close(descriptor_);
+}
+
+} // namespace vlreid

@@ -1,0 +1,96 @@
+#include "vlreid/train/batch_source.h"
+
+#include <ATen/ops/from_blob.h>
+
+#include "vlreid/tensor/span.h"
+
+namespace vlreid {
+namespace {
+
+at::Tensor numbers(const std::vector<std::int64_t>& values, at::Device device) {
+  return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())}).to(device);
+}
+
+class ImageSource : public BatchSource {
+public:
+  ImageSource(std::span<const Record> records, const Sampler& sampler, const TrainingBatchesOptions& options,
+              at::Device device)
+      : batches_(records, sampler, options), height_(options.transform.height),
+        width_(options.transform.width), device_(device) {}
+
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
+    batches_.start_epoch(static_cast<std::uint64_t>(epoch), static_cast<std::size_t>(first_batch));
+  }
+  std::int64_t batch_count() const override { return static_cast<std::int64_t>(batches_.batch_count()); }
+
+  std::optional<Batch> next() override {
+    const TrainingBatch* batch = batches_.next();
+    if (batch == nullptr) return std::nullopt;
+    const auto count = static_cast<std::int64_t>(batch->items.size());
+    // The pixels stay valid until the next call; the step is done by then.
+    at::Tensor images = at::from_blob(batch->images.data(), {count, 3, height_, width_}, at::kFloat);
+    return Batch{.items = batch->items,
+                 .identities = numbers(batch->identities, device_),
+                 .cameras = numbers(batch->cameras, device_),
+                 .views = numbers(batch->views, device_),
+                 .images = images.to(device_),
+                 .features = {}};
+  }
+  double wait_seconds() const override { return batches_.wait_seconds(); }
+
+private:
+  TrainingBatches batches_;
+  std::int64_t height_, width_;
+  at::Device device_;
+};
+
+class FeatureSource : public BatchSource {
+public:
+  FeatureSource(std::span<const Record> records, const Sampler& sampler, at::Tensor features,
+                at::Device device)
+      : sampler_(sampler), features_(features.to(device)), device_(device) {
+    std::vector<std::int64_t> labels;
+    for (const Record& record : records)
+      labels.push_back(record.identity);
+    labels_ = numbers(labels, device);
+  }
+
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
+    batches_ = sampler_.batches(static_cast<std::uint64_t>(epoch));
+    next_ = static_cast<std::size_t>(first_batch);
+  }
+  std::int64_t batch_count() const override { return static_cast<std::int64_t>(batches_.size()); }
+
+  std::optional<Batch> next() override {
+    if (next_ >= batches_.size()) return std::nullopt;
+    const std::vector<std::size_t>& items = batches_[next_++];
+    const at::Tensor rows = numbers({items.begin(), items.end()}, device_);
+    return Batch{.items = items,
+                 .identities = labels_.index_select(0, rows),
+                 .cameras = {},
+                 .views = {},
+                 .images = {},
+                 .features = features_.index_select(0, rows)};
+  }
+
+private:
+  const Sampler& sampler_;
+  at::Tensor features_, labels_; // [N, E], [N]
+  at::Device device_;
+  BatchList batches_;
+  std::size_t next_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, const Sampler& sampler,
+                                               const TrainingBatchesOptions& options, at::Device device) {
+  return std::make_unique<ImageSource>(records, sampler, options, device);
+}
+
+std::unique_ptr<BatchSource> make_feature_source(std::span<const Record> records, const Sampler& sampler,
+                                                 at::Tensor features, at::Device device) {
+  return std::make_unique<FeatureSource>(records, sampler, std::move(features), device);
+}
+
+} // namespace vlreid

@@ -1,0 +1,35 @@
+// Where a stage's batches come from: augmented images decoded ahead by threads, or rows of cached features.
+// Both follow a sampler, so that an epoch can be entered at any batch with the same result.
+#pragma once
+
+#include "vlreid/batches/sampler.h"
+#include "vlreid/batches/training_batches.h"
+#include "vlreid/train/step.h"
+
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace vlreid {
+
+class BatchSource {
+public:
+  virtual ~BatchSource() = default;
+  virtual void start_epoch(std::int64_t epoch, std::int64_t first_batch) = 0;
+  virtual std::int64_t batch_count() const = 0; // of the started epoch
+  virtual std::optional<Batch> next() = 0;      // none at the end of the epoch
+  // Seconds that next() has waited for images, over all epochs.
+  virtual double wait_seconds() const { return 0; }
+};
+
+// REQUIRES of both: `records` and `sampler` outlive the source.
+std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, const Sampler& sampler,
+                                               const TrainingBatchesOptions& options, at::Device device);
+
+// features [N, E], a row per record.
+std::unique_ptr<BatchSource> make_feature_source(std::span<const Record> records, const Sampler& sampler,
+                                                 at::Tensor features, at::Device device);
+
+} // namespace vlreid

@@ -1,0 +1,34 @@
+// Scores of the model in training on the dataset's query and gallery lists, and the examples for its page.
+#pragma once
+
+#include "vlreid/config/config.h"
+#include "vlreid/datasets/dataset.h"
+#include "vlreid/eval/scores.h"
+#include "vlreid/reid/model.h"
+#include "vlreid/report/run_examples.h"
+
+#include <memory>
+
+namespace vlreid {
+
+struct EvaluationOptions {
+  std::string device = "cpu";
+  int threads = 0;             // that decode; 0: all cores
+  bool wants_examples = false; // ranked lists, hardest queries, attention maps
+};
+
+struct Evaluation {
+  Scores scores;
+  RunExamples examples;
+};
+
+// Leaves the model in evaluation mode, without its inference form.
+Evaluation evaluate_model(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
+                          const Config& config, const EvaluationOptions& options);
+
+// What stage 1 compares with text: [N, E] raw of the training images, test transform, without side
+// information.
+at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
+                                   const Config& config, const EvaluationOptions& options);
+
+} // namespace vlreid

@@ -1,0 +1,37 @@
+// What a run needs before its first step: data, the model in its starting form, each stage's batches.
+#pragma once
+
+#include "vlreid/batches/sampler.h"
+#include "vlreid/datasets/dataset.h"
+#include "vlreid/train/batch_source.h"
+#include "vlreid/train/recipe.h"
+#include "vlreid/train/run.h"
+
+#include <memory>
+#include <string>
+
+namespace vlreid {
+
+// The training images must be there; evaluation lists may be empty.
+Dataset open_training_set(const Config& config);
+
+// The file that training starts from: --weights, the stage-1 file of the folder for stage 2 alone, or
+// MODEL.PRETRAIN_PATH.
+std::string starting_weights(const Config& config, const Recipe& recipe, const TrainOptions& options);
+
+std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recipe& recipe,
+                                               const Dataset& dataset, const std::string& weights);
+
+std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset, std::uint64_t seed);
+
+// Stages draw apart from each other.
+std::uint64_t stage_seed(const Stage& stage, const Config& config);
+StageTrainerOptions stage_trainer_options(const Stage& stage, const Config& config,
+                                          const TrainOptions& options);
+
+TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options);
+
+// Where `--stage N` begins in the recipe's list; a usage error when the recipe has no such stage.
+std::size_t first_stage(const Recipe& recipe, int only_stage);
+
+} // namespace vlreid
