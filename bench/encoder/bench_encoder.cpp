@@ -7,15 +7,14 @@
 // `full_gflops` counts what a complete forward would have done in that time. `peak_gflops` is the faster of
 // two products: the widest of the encoder, and a square one. Rates are medians over the rounds; `share` is
 // the median of gflops / peak of the same round.
+#include "bench/measure.h"
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/encoders/random_weights.h"
 #include "vlreid/encoders/vit.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
-#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -31,17 +30,6 @@ struct Settings {
   InferenceType type = {};
 };
 
-double seconds_of(const auto& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 // Multiplications and additions of one image, in units of 10^9.
 struct Work {
   double full, done;
@@ -56,16 +44,6 @@ Work work_of(const VitShape& shape) {
   const double ends = patches + 2 * width * static_cast<double>(shape.embed);
   const double layers = static_cast<double>(shape.layers);
   return {.full = (ends + layers * block) / 1e9, .done = (ends + (layers - 1) * block + last) / 1e9};
-}
-
-double product_rate(std::int64_t rows, std::int64_t inner, std::int64_t columns) {
-  const at::Tensor a = at::randn({rows, inner}), b = at::randn({inner, columns});
-  const double flops =
-      2.0 * static_cast<double>(rows) * static_cast<double>(inner) * static_cast<double>(columns) / 1e9;
-  double best = 1e30;
-  for (int i = 0; i < 4; ++i)
-    best = std::min(best, seconds_of([&] { at::mm(a, b); }));
-  return flops / best;
 }
 
 std::shared_ptr<ImageEncoder> random_encoder() {
@@ -90,7 +68,7 @@ void run(const Settings& settings) {
   inference->forward(images, {}); // buffers, packed weights
   std::vector<double> peaks, rates, shares;
   for (int round = 0; round < settings.rounds; ++round) {
-    const double peak = std::max(product_rate(2064, 768, 3072), product_rate(2048, 2048, 2048));
+    const double peak = peak_product_rate();
     const double seconds = seconds_of([&] { inference->forward(images, {}); });
     rates.push_back(static_cast<double>(settings.batch) / seconds);
     peaks.push_back(peak);
