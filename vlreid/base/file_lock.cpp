@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "vlreid/base/error.h"
 
@@ -13,8 +12,7 @@ namespace vlreid {
 
 FileLock::FileLock(const std::filesystem::path& path)
     : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-  VLREID_REQUIRE(descriptor_ >= 0, errno == EACCES ? ErrorKind::permission : ErrorKind::cannot_create,
-                 path.string(), std::strerror(errno), "a folder that can be written to");
+  if (descriptor_ < 0) fail_errno(errno, path.string(), "cannot write there");
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   ::close(descriptor_);
   fail(ErrorKind::locked, {.place = path.string(),

@@ -8,7 +8,7 @@ namespace vlreid {
 
 class FileLock {
 public:
-  // Makes the file when it is not there. Errors: locked (somebody else holds it), cannot_create, permission.
+  // Makes the file when it is not there. Errors: locked (somebody else holds it), missing, permission, io.
   explicit FileLock(const std::filesystem::path& path);
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;

@@ -119,7 +119,8 @@ AtomicFile::AtomicFile(fs::path target) : target_(std::move(target)) {
   descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ >= 0) return;
   const int error_number = errno;
-  if (error_number == EACCES || error_number == EPERM || error_number == EROFS)
+  if (error_number == EACCES || error_number == EPERM || error_number == EROFS || error_number == ENOSPC ||
+      error_number == EDQUOT)
     fail_errno(error_number, target_.string(), "cannot write there");
   fail(ErrorKind::cannot_create, {.place = target_.string(),
                                   .found = fmt::format("cannot create it: {}", std::strerror(error_number)),

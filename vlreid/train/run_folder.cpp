@@ -24,6 +24,13 @@ const fs::path& made(const fs::path& folder) {
   return folder;
 }
 
+// What a killed run was writing; the lock says that nobody writes it any more.
+void remove_unfinished_files(const fs::path& folder) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().native().starts_with('.') && entry.path().extension() == ".tmp")
+      fs::remove(entry.path());
+}
+
 // The first line in which two effective configurations differ.
 std::string first_difference(const std::string& before, const std::string& now) {
   const std::vector<std::string> a = split(before, '\n'), b = split(now, '\n');
@@ -37,6 +44,7 @@ std::string first_difference(const std::string& before, const std::string& now) 
 RunFolder::RunFolder(const Config& config, const Options& options)
     : path_(made(config.output_dir)), name_(config.model.name), config_(to_yaml(config)),
       lock_(path_ / kLockFile) {
+  remove_unfinished_files(path_);
   const bool has_run = fs::exists(path_ / kStateFile) || fs::exists(path_ / kMetricsFile);
   if (options.resumes || options.first_stage) state_ = load_run_state(path_ / kStateFile);
   const bool is_between = state_ && state_->trainer.empty() && state_->place.stage == options.first_stage;
