@@ -1,6 +1,7 @@
 #include "vlreid/cli/program.h"
 #include "vlreid/cli/verb.h"
 #include "vlreid/config/config.h"
+#include "vlreid/batches/sampler.h"
 #include "vlreid/datasets/dataset.h"
 
 #include <fmt/format.h>
@@ -34,6 +35,21 @@ const Entries kPrompts = {
 const Entries kAdapters = {
 #include "vlreid/adapters/builtin.def"
 };
+const Entries kMethods = {
+#include "vlreid/train/builtin.def"
+};
+const Entries kSteps = {
+#include "vlreid/train/steps.def"
+};
+const Entries kTrainableSets = {
+#include "vlreid/train/trainable.def"
+};
+const Entries kLosses = {
+#include "vlreid/losses/builtin.def"
+};
+const Entries kSchedules = {
+#include "vlreid/optim/builtin.def"
+};
 #undef VLREID_BUILTIN
 
 Entries verbs() {
@@ -56,6 +72,12 @@ const std::vector<std::pair<std::string, Entries (*)()>>& families() {
       {"encoders", [] { return kEncoders; }},
       {"prompts", [] { return kPrompts; }},
       {"adapters", [] { return kAdapters; }},
+      {"methods", [] { return kMethods; }},
+      {"steps", [] { return kSteps; }},
+      {"trainable-sets", [] { return kTrainableSets; }},
+      {"losses", [] { return kLosses; }},
+      {"schedules", [] { return kSchedules; }},
+      {"samplers", [] { return members_of(samplers()); }},
       {"verbs", verbs},
       {"keys", keys},
   };
