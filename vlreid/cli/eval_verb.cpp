@@ -6,6 +6,7 @@
 #include "vlreid/cli/verb.h"
 #include "vlreid/eval/embed_dataset.h"
 #include "vlreid/eval/ranked_lists.h"
+#include "vlreid/eval/run_record.h"
 #include "vlreid/eval/scores.h"
 #include "vlreid/eval/text_retrieval.h"
 
@@ -24,7 +25,7 @@ const std::vector<std::pair<std::string, AveragePrecision>> kConventions = {
 
 struct EvalArguments {
   ModelArguments model;
-  std::string features, save_features, dataset, root, rerank, convention = "plain", page, note;
+  std::string features, save_features, dataset, root, rerank, convention = "plain", page, record, note;
   std::string captions, images, split = "test";
   bool as_json = false, ignores_side_information = false;
 };
@@ -124,13 +125,15 @@ int run_eval(const EvalArguments& arguments) {
   Evaluated evaluated = arguments.features.empty() ? embed_dataset(arguments) : read_features(arguments);
   if (rerank) evaluated.options.rerank = rerank;
   if (!arguments.save_features.empty()) save_features(arguments.save_features, evaluated.features);
-  if (!arguments.page.empty()) evaluated.options.list_length = kPageListLength;
+  if (!arguments.page.empty() || !arguments.record.empty()) evaluated.options.list_length = kPageListLength;
   const Scores scores = score(evaluated.features, evaluated.options);
   if (!arguments.page.empty())
     write_ranked_lists(arguments.page, evaluated.features, scores,
                        {.title = evaluated.title,
                         .note = arguments.note,
                         .convention = choose(arguments.convention, kConventions)});
+  if (!arguments.record.empty())
+    record_evaluation(arguments.record, evaluated.features, scores, evaluated.title);
   print(scores, arguments);
   return 0;
 }
@@ -149,6 +152,9 @@ void define_options(Options& options, EvalArguments& arguments) {
                "mean precision at the hits, or area under the interpolated curve",
                {.choices = names_of(kConventions)});
   options.text("--page", arguments.page, "write a page of ranked lists to this .html",
+               {.shows_default = false});
+  options.text("--record", arguments.record,
+               "make a folder of the scores that 'vlreid report' shows beside training runs",
                {.shows_default = false});
   options.text("--note", arguments.note, "a sentence for that page", {.shows_default = false});
   options.text("--captions", arguments.captions,
