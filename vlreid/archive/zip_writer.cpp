@@ -84,7 +84,7 @@ void ZipWriter::finish() {
     put(out, 0x02014b50, 4);
     put(out, kVersion, 2);
     put_common(out, record.checksum, record.size, record.name.size(), extra.size());
-    put(out, 0, 2 + 2 + 2 + 4); // comment, disk, attributes
+    out.append(2 + 2 + 2 + 4, '\0'); // comment, disk, attributes
     put(out, saturate(record.offset), 4);
     out += record.name + extra;
   }

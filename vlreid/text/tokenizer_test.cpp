@@ -60,7 +60,8 @@ TEST(TokenizerGolden, PadsAndTruncatesLikeTheReference) {
 
 TEST(TokenizerGolden, DecodesLikeTheReference) {
   VLREID_GOLDEN(path, "common/tokenizer.json");
-  for (const nlohmann::json& entry : read_golden_json("common/tokenizer.json")["decode"])
+  const nlohmann::json golden = read_golden_json("common/tokenizer.json");
+  for (const nlohmann::json& entry : golden["decode"])
     EXPECT_EQ(clip_tokenizer().decode(entry["ids"].get<Ids>()), entry["text"].get<std::string>());
 }
 
