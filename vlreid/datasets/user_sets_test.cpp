@@ -4,7 +4,7 @@
 #include "tests/support/temp_folder.h"
 #include "vlreid/datasets/dataset.h"
 
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -140,9 +140,9 @@ TEST_F(Lists, AMillionLinesAreReadInSeconds) {
     text += "folder/image" + std::to_string(i) + ".jpg," + std::to_string(i / 10) + "," +
             std::to_string(i % 10) + ",gallery\n";
   const fs::path list = write("big.csv", text);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock(); // processor time: other programs do not count
   const Dataset set = open_dataset("list", list);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   RecordProperty("seconds", std::to_string(seconds));
   EXPECT_EQ(set.gallery.size(), 1'000'000U);
   EXPECT_EQ(set.gallery.back().identity, 99999);
