@@ -177,6 +177,8 @@ private:
 
   void add_lora() {
     const auto depth = [](const StateDict& state) { return count_blocks(state, "transformer.resblocks."); };
+    VLREID_REQUIRE(depth(visual_) > 0, ErrorKind::config, "MODEL.USE_LORA",
+                   "an encoder without transformer blocks", "a ViT");
     const std::string& encoder = options_.lora_encoder;
     if (encoder != "text")
       adapt("visual.", lora_blocks(options_.lora_position, depth(visual_), false), options_.lora_projections);
@@ -193,8 +195,6 @@ private:
     };
     for (const std::int64_t block : blocks) {
       const std::string prefix = tower + "transformer.resblocks." + std::to_string(block) + ".";
-      VLREID_REQUIRE(state_.has(prefix + "attn.in_proj_weight") || state_.has(prefix + "attn.q_proj.weight"),
-                     ErrorKind::config, "MODEL.USE_LORA", "an encoder without transformer blocks", "a ViT");
       if (state_.has(prefix + "attn.in_proj_weight")) split_attention(prefix + "attn.");
       for (const auto& [name, wanted] : {std::pair{"q_proj", wants("q")},
                                          {"k_proj", wants("k")},
