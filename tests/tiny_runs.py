@@ -1,5 +1,6 @@
 """Small training runs for the programs beside this file: data, weights and options that vlreid itself makes or reads, and what has to
 be equal between two runs of the same job."""
+import argparse
 import math
 import os
 import pathlib
@@ -78,15 +79,17 @@ def make_set(binary, folder, kind="person"):
                "--images-per-camera", "2", "--distractors", "2", "--junk", "1")
 
 
-def make_job(binary, folder, epochs=(2, 2), **clip):
+def make_job(binary, folder, epochs=(2, 2), kind="person", **clip):
     """Images, weights and the configuration of a CLIP-ReID run of seconds: set, clip.safetensors, tiny.yml."""
     folder = pathlib.Path(folder).resolve()
-    make_set(binary, folder / "set")
+    folder.mkdir(exist_ok=True)
+    make_set(binary, folder / "set", kind)
     write_clip(folder / "clip.safetensors", **clip)
     stage = "IMS_PER_BATCH: 8, LOG_PERIOD: 1, EVAL_PERIOD: 1, CHECKPOINT_PERIOD: 1, MAX_EPOCHS: "
+    name, size = ("veri", [64, 64]) if kind == "vehicle" else ("market1501", [64, 32])
     (folder / "tiny.yml").write_text(f"""_BASE_: {CONFIGS}/person/vit_clipreid.yml
-INPUT: {{SIZE_TRAIN: [64, 32], SIZE_TEST: [64, 32]}}
-DATASETS: {{NAMES: market1501, ROOT_DIR: {folder}/set}}
+INPUT: {{SIZE_TRAIN: {size}, SIZE_TEST: {size}}}
+DATASETS: {{NAMES: {name}, ROOT_DIR: {folder}/set}}
 SOLVER:
   STAGE1: {{{stage}{epochs[0]}}}
   STAGE2: {{{stage}{epochs[1]}, BASE_LR: 1e-4}}
@@ -152,5 +155,16 @@ def differences(expected, folder):
     return told + [f"{p.name} is left" for p in pathlib.Path(folder).rglob("*.tmp")]
 
 
-if __name__ == "__main__":  # tiny_runs.py VLREID FOLDER: what the cases need
-    make_job(sys.argv[1], sys.argv[2])
+def main():
+    parser = argparse.ArgumentParser(description="Makes what the cases need: set, clip.safetensors, tiny.yml.")
+    parser.add_argument("vlreid")
+    parser.add_argument("folder")
+    parser.add_argument("--kind", default="person")
+    parser.add_argument("--vision-blocks", type=int, default=1)
+    parser.add_argument("--text-blocks", type=int, default=1)
+    arguments = parser.parse_args()
+    make_job(arguments.vlreid, arguments.folder, kind=arguments.kind, vision_blocks=arguments.vision_blocks, text_blocks=arguments.text_blocks)
+
+
+if __name__ == "__main__":
+    main()
