@@ -59,10 +59,9 @@ struct ModelOptions {
   void visit(V& v) {
     v("NAME", name, {"architecture as OpenAI names it: ViT-B-16, ViT-L-14, RN50, ..."});
     v("PROMPT", prompt,
-      {.help = "prompt learner; auto: ted when a key of FT is given, clipreid when a SOLVER.STAGE1 or STAGE2 "
-               "key is, none "
-               "when a one-stage SOLVER key is, else what the weights hold (our key)",
-       .choices = "auto|none|clipreid|ted|coop|coop_augmented|coop_veri|ivlp|promptsrc|adapter"});
+      {"method to train ('vlreid list methods' prints them); auto: ted when a key of FT is given, clipreid "
+       "when a SOLVER.STAGE1 or STAGE2 key is, none (baseline) when a one-stage SOLVER key is, else what the "
+       "weights hold (our key)"});
     v("PRETRAIN_PATH", pretrain_path, {"CLIP weights to start from"});
     v("STRIDE_SIZE", stride,
       {.help = "stride of the patches; 12 gives overlapping ones (OLP)", .minimum = 1, .maximum = 64});
