@@ -27,6 +27,7 @@ struct Config {
   DataloaderOptions dataloader;
   SolverOptions solver;
   TestOptions test;
+  PretrainOptions pretrain;
   LoraOptions lora;
   std::string output_dir;
 
@@ -38,6 +39,7 @@ struct Config {
     v.section("DATALOADER", dataloader);
     v.section("SOLVER", solver);
     v.section("TEST", test);
+    v.section("PRETRAIN", pretrain);
     v.section("DATASETS", datasets);
     v("OUTPUT_DIR", output_dir, {"folder for logs and checkpoints"});
   }

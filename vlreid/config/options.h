@@ -262,6 +262,27 @@ struct SolverOptions {
   }
 };
 
+// Contrastive pre-training on images and captions (our keys); its solver is SOLVER itself.
+struct PretrainOptions {
+  std::string captions, images;
+  std::string split = "train", eval_split = "test";
+  std::string positives = "identity";
+  std::string sizes;
+
+  template <class V>
+  void visit(V& v) {
+    v("CAPTIONS", captions, {"list of images and captions"});
+    v("IMAGES", images, {"folder that its paths begin in; empty: beside the list"});
+    v("SPLIT", split, {.help = "part of the list to train on", .choices = "train|val|test|all"});
+    v("EVAL_SPLIT", eval_split,
+      {.help = "part that is scored every EVAL_PERIOD", .choices = "train|val|test|all|none"});
+    v("POSITIVES", positives,
+      {.help = "what an image's sentence belongs to: all images of its identity, or this image alone",
+       .choices = "identity|image"});
+    v("SIZES", sizes, {"YAML file of the sizes of a CLIP from scratch; empty: start from weights"});
+  }
+};
+
 struct TestOptions {
   std::int64_t batch_size = 128;
   std::string weight;

@@ -223,6 +223,7 @@ std::int64_t Embedder::shared_dims() const {
 std::vector<float> Embedder::run_sentences(std::span<const std::string> sentences,
                                            const std::function<void(std::size_t)>& on_progress) {
   constexpr std::size_t kSentences = 128; // at a time
+  const at::NoGradGuard no_gradients;
   ReidModel& model = *state_->model;
   VLREID_REQUIRE(model.has_token_embedding(), ErrorKind::data, state_->options.weights,
                  "no text tower with a token embedding", "weights of a plain CLIP, which can read sentences",

@@ -6,6 +6,7 @@
 #include <ATen/ops/upsample_bicubic2d.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <cmath>
+#include <numeric>
 
 namespace vlreid {
 namespace {
@@ -45,6 +46,15 @@ at::Tensor resize_positions(const at::Tensor& table, Grid to, PositionResize kin
       patches.view({1, old.height, old.width, width}).permute({0, 3, 1, 2}); // [1, D, h, w]
   const at::Tensor rows = resized(image, to, kind).permute({0, 2, 3, 1}).reshape({to.count(), width});
   return at::cat({table.slice(0, 0, 1).to(at::kFloat), rows});
+}
+
+at::Tensor square_positions(const at::Tensor& table, Grid from) {
+  const std::int64_t side = std::lcm(from.height, from.width), width = table.size(1);
+  const at::Tensor rows = table.slice(0, 1)
+                              .view({from.height, 1, from.width, 1, width})
+                              .expand({from.height, side / from.height, from.width, side / from.width, width})
+                              .reshape({side * side, width});
+  return at::cat({table.slice(0, 0, 1), rows});
 }
 
 } // namespace vlreid

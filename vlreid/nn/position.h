@@ -28,4 +28,9 @@ enum class PositionResize { bilinear, bicubic };
 at::Tensor resize_positions(const at::Tensor& table, Grid to, PositionResize kind,
                             std::optional<Grid> from = {});
 
+// The other way: a table of any grid as the square that a plain CLIP has, its side the least common multiple
+// of the grid's. Each row fills a whole block, so that resizing bilinearly to `from` gives the table back bit
+// by bit.
+at::Tensor square_positions(const at::Tensor& table, Grid from);
+
 } // namespace vlreid

@@ -3,7 +3,7 @@
 namespace vlreid {
 
 Schedule make_constant(const ScheduleOptions& options) {
-  return [rate = options.base_rate](std::int64_t) { return rate; };
+  return [rate = options.base_rate](double) { return rate; };
 }
 
 } // namespace vlreid

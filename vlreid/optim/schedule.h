@@ -32,8 +32,8 @@ struct ScheduleOptions {
 ScheduleOptions schedule_options(const StageOptions& stage);
 ScheduleOptions schedule_options(const TuningOptions& stage);
 
-// epoch counts from 1.
-using Schedule = std::function<double(std::int64_t epoch)>;
+// epoch counts from 1; between two epochs lies the rate of a step within one, where the method has that.
+using Schedule = std::function<double(double epoch)>;
 using ScheduleFactory = Schedule (*)(const ScheduleOptions& options);
 
 #define VLREID_BUILTIN(name, description) Schedule make_##name(const ScheduleOptions& options);

@@ -15,7 +15,7 @@ constexpr double kRelative = 5e-9;
 void expect_rates(const Schedule& schedule, const nlohmann::json& rates, const std::string& what) {
   for (std::size_t i = 0; i < rates.size(); ++i) {
     const auto expected = rates[i].get<double>();
-    EXPECT_NEAR(schedule(static_cast<std::int64_t>(i) + 1), expected, kRelative * expected)
+    EXPECT_NEAR(schedule(static_cast<double>(i) + 1), expected, kRelative * expected)
         << what << ", epoch " << i + 1;
   }
 }

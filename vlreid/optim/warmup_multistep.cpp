@@ -9,10 +9,11 @@ namespace vlreid {
 
 namespace {
 
-double warmup(const ScheduleOptions& o, std::int64_t epoch) {
-  if (epoch >= o.warmup_iterations) return 1;
+double warmup(const ScheduleOptions& o, double epoch) {
+  const auto length = static_cast<double>(o.warmup_iterations);
+  if (epoch >= length) return 1;
   if (o.warmup_method == "constant") return o.warmup_factor;
-  const double part = static_cast<double>(epoch) / static_cast<double>(o.warmup_iterations);
+  const double part = epoch / length;
   return o.warmup_factor * (1 - part) + part;
 }
 
@@ -24,8 +25,9 @@ Schedule make_warmup_multistep(const ScheduleOptions& options) {
   VLREID_REQUIRE(std::is_sorted(options.steps.begin(), options.steps.end()), ErrorKind::config,
                  .place = "STEPS", .found = "epochs that are not in ascending order",
                  .expected = "ascending epochs such as [30, 50]");
-  return [o = options](std::int64_t epoch) {
-    const auto passed = std::upper_bound(o.steps.begin(), o.steps.end(), epoch) - o.steps.begin();
+  return [o = options](double epoch) {
+    const auto passed = std::ranges::count_if(
+        o.steps, [epoch](std::int64_t step) { return static_cast<double>(step) <= epoch; });
     return o.base_rate * warmup(o, epoch) * std::pow(o.gamma, static_cast<double>(passed));
   };
 }

@@ -29,10 +29,10 @@ bool is_plain_clip(const StateDict& middle) {
   return middle.has("token_embedding.weight");
 }
 
-// What a file carries beside the model: OpenAI's integers, the token embedding, PromptSRC's second encoder.
+// What a file carries beside the model: OpenAI's integers, PromptSRC's second encoder.
 bool is_aside(const std::string& name) {
   return name == "input_resolution" || name == "context_length" || name == "vocab_size" ||
-         name == "token_embedding.weight" || name.starts_with(kFrozenCopy);
+         name.starts_with(kFrozenCopy);
 }
 
 // The middle form of weights/naming.h under this model's names.
@@ -57,6 +57,9 @@ StateDict with_table_for(const ImageEncoder& encoder, StateDict state, PositionR
 }
 
 } // namespace
+
+TokenTable::TokenTable(std::int64_t words, std::int64_t width)
+    : weight(register_parameter("weight", at::zeros({words, width}))) {}
 
 ReidModel::ReidModel(const StateDict& weights, ReidOptions options, const std::string& place)
     : options_(std::move(options)), family_(detect_family(weights, place)) {
@@ -89,8 +92,9 @@ void ReidModel::build(const StateDict& middle, const std::string& place) {
     register_module("text_encoder", text_encoder_);
     apply_adapters(text_encoder_->blocks(), text.below("transformer."), options_.adapter, place);
   }
-  if (const at::Tensor* table = middle.find("token_embedding.weight"))
-    token_embedding_ = table->to(at::kFloat);
+  if (const at::Tensor* table = middle.find("token_embedding.weight"); table != nullptr && table->dim() == 2)
+    token_embedding_ =
+        register_module("token_embedding", std::make_shared<TokenTable>(table->size(0), table->size(1)));
 
   StateDict state = under_model_names(middle, text);
   if (is_plain) {
@@ -249,13 +253,11 @@ at::Tensor ReidModel::text_features() {
 at::Tensor ReidModel::encode_text(const at::Tensor& tokens) {
   VLREID_REQUIRE(has_token_embedding(), ErrorKind::data, "text", "weights without a token embedding",
                  "weights of a plain CLIP");
-  const c10::NoGradGuard no_grad;
-  return text_encoder_->forward(prompt_of_tokens(tokens, token_embedding_));
+  return text_encoder_->forward(prompt_of_tokens(tokens, token_embedding_->weight));
 }
 
 void ReidModel::to_device(at::Device device) {
   to(device);
-  if (token_embedding_.defined()) token_embedding_ = token_embedding_.to(device);
   release_inference();
 }
 

@@ -51,6 +51,13 @@ struct Head {
   std::shared_ptr<Linear> classifier;
 };
 
+// The words of the vocabulary, child `token_embedding`.
+class TokenTable : public torch::nn::Module {
+public:
+  TokenTable(std::int64_t words, std::int64_t width);
+  at::Tensor weight; // [V, D]
+};
+
 class ReidModel : public torch::nn::Module {
 public:
   ReidModel(const StateDict& weights, ReidOptions options, const std::string& place);
@@ -80,7 +87,7 @@ public:
   at::Tensor encode_identities(const at::Tensor& labels);
   // The same of all identities without gradients, in parts.
   at::Tensor text_features();
-  // Of sentences, tokens [L, 77] -> [L, E] raw. REQUIRES: has_token_embedding().
+  // Of sentences, tokens [L, 77] -> [L, E] raw, differentiable. REQUIRES: has_token_embedding().
   at::Tensor encode_text(const at::Tensor& tokens);
 
   void to_device(at::Device device);
@@ -89,7 +96,7 @@ public:
 
   bool has_text() const { return text_encoder_ != nullptr; }
   bool has_prompts() const { return prompt_learner_ != nullptr && has_text(); }
-  bool has_token_embedding() const { return token_embedding_.defined() && has_text(); }
+  bool has_token_embedding() const { return token_embedding_ != nullptr && has_text(); }
   bool has_heads() const { return heads_[0].neck != nullptr; }
   bool uses_sie() const { return cv_embed_.defined() && (options_.sie_camera || options_.sie_view); }
   bool is_resnet() const {
@@ -108,8 +115,9 @@ public:
   ImageEncoder& image_encoder() { return *image_encoder_; }
   TextEncoder* text_encoder() { return text_encoder_.get(); }
   PromptLearner* prompt_learner() { return prompt_learner_.get(); }
-  const Head& head() const { return heads_[0]; }      // of `feature`
-  const Head& head_proj() const { return heads_[1]; } // of `proj`
+  const Head& head() const { return heads_[0]; }                 // of `feature`
+  const Head& head_proj() const { return heads_[1]; }            // of `proj`
+  const at::Tensor& logit_scale() const { return logit_scale_; } // []; undefined when the file has none
 
 private:
   void build(const StateDict& middle, const std::string& place);
@@ -127,7 +135,7 @@ private:
   std::array<Head, 2> heads_;
   std::array<std::shared_ptr<Linear>, 2> mixer_; // Multimodal-ReID's image adapter, null otherwise
   at::Tensor cv_embed_, logit_scale_;
-  at::Tensor token_embedding_; // not a parameter: part of plain CLIP files only
+  std::shared_ptr<TokenTable> token_embedding_; // part of plain CLIP files only, null otherwise
   std::shared_ptr<const ImageInference> inference_;
   std::mutex inference_mutex_;
 };

@@ -2,10 +2,14 @@
 
 #include <ATen/ops/from_blob.h>
 
+#include "vlreid/base/random.h"
 #include "vlreid/tensor/span.h"
 
 namespace vlreid {
 namespace {
+
+// Keeps the choice of sentences apart from what else is drawn for the same image: 'captions' in ASCII.
+constexpr std::uint64_t kCaptionPurpose = 0x63617074696f6e73;
 
 at::Tensor numbers(const std::vector<std::int64_t>& values, at::Device device) {
   return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())}).to(device);
@@ -81,7 +85,51 @@ private:
   std::size_t next_ = 0;
 };
 
+class CaptionSource : public BatchSource {
+public:
+  CaptionSource(std::unique_ptr<BatchSource> images, TokenisedCaptions captions, std::uint64_t seed,
+                at::Device device)
+      : images_(std::move(images)), captions_(std::move(captions)), seed_(seed), device_(device) {
+    captions_.tokens = captions_.tokens.to(device);
+  }
+
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
+    epoch_ = static_cast<std::uint64_t>(epoch);
+    images_->start_epoch(epoch, first_batch);
+  }
+  std::int64_t batch_count() const override { return images_->batch_count(); }
+  double wait_seconds() const override { return images_->wait_seconds(); }
+
+  std::optional<Batch> next() override {
+    std::optional<Batch> batch = images_->next();
+    if (!batch) return std::nullopt;
+    std::vector<std::int64_t> rows;
+    for (const std::size_t item : batch->items)
+      rows.push_back(chosen_row(item));
+    batch->tokens = captions_.tokens.index_select(0, numbers(rows, device_));
+    return batch;
+  }
+
+private:
+  std::int64_t chosen_row(std::size_t item) const {
+    const std::int64_t first = captions_.first_row[item], end = captions_.first_row[item + 1];
+    Random random({seed_ ^ kCaptionPurpose, epoch_, item});
+    return first + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(end - first)));
+  }
+
+  std::unique_ptr<BatchSource> images_;
+  TokenisedCaptions captions_;
+  std::uint64_t seed_, epoch_ = 1;
+  at::Device device_;
+};
+
 } // namespace
+
+std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> images,
+                                                 TokenisedCaptions captions, std::uint64_t seed,
+                                                 at::Device device) {
+  return std::make_unique<CaptionSource>(std::move(images), std::move(captions), seed, device);
+}
 
 std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, const Sampler& sampler,
                                                const TrainingBatchesOptions& options, at::Device device) {

@@ -32,4 +32,16 @@ std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, 
 std::unique_ptr<BatchSource> make_feature_source(std::span<const Record> records, const Sampler& sampler,
                                                  at::Tensor features, at::Device device);
 
+// Sentences as tokens, those of image i in rows first_row[i] .. first_row[i + 1].
+struct TokenisedCaptions {
+  at::Tensor tokens; // [L, T] int64
+  std::vector<std::int64_t> first_row;
+};
+
+// The images of another source, each with one of its sentences, another in every epoch: which one follows
+// from (seed, epoch, image) alone.
+std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> images,
+                                                 TokenisedCaptions captions, std::uint64_t seed,
+                                                 at::Device device);
+
 } // namespace vlreid

@@ -3,6 +3,7 @@
 #include "vlreid/base/progress.h"
 #include "vlreid/eval/embed_dataset.h"
 #include "vlreid/eval/ranked_lists.h"
+#include "vlreid/eval/text_retrieval.h"
 #include "vlreid/inference/attention_maps.h"
 #include "vlreid/inference/embedder.h"
 #include "vlreid/tensor/span.h"
@@ -74,6 +75,13 @@ Evaluation evaluate_model(const std::shared_ptr<ReidModel>& model, const Dataset
   result.examples = ranked_examples(features, result.scores, dataset.name, kExamples);
   add_attention(result.examples, *model, (*embedder).transform(), dataset);
   return result;
+}
+
+Evaluation evaluate_captions(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
+                             const Config& config, const EvaluationOptions& options) {
+  Borrowed embedder(model, config, options, EmbedderOutput::embedding);
+  Progress progress("evaluate", "sentences and images", -1);
+  return {.scores = score(embed_captions(*embedder, images, &progress), {}), .examples = {}};
 }
 
 at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "vlreid/config/config.h"
+#include "vlreid/datasets/captions.h"
 #include "vlreid/datasets/dataset.h"
 #include "vlreid/eval/scores.h"
 #include "vlreid/reid/model.h"
 #include "vlreid/report/run_examples.h"
 
 #include <memory>
+#include <span>
 
 namespace vlreid {
 
@@ -25,6 +27,10 @@ struct Evaluation {
 // Leaves the model in evaluation mode, without its inference form.
 Evaluation evaluate_model(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
                           const Config& config, const EvaluationOptions& options);
+
+// Text -> image retrieval among captioned images. The rest as above.
+Evaluation evaluate_captions(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
+                             const Config& config, const EvaluationOptions& options);
 
 // What stage 1 compares with text: [N, E] raw of the training images, test transform, without side
 // information.

@@ -26,8 +26,10 @@ struct Stage {
   std::string trains = {}; // of trainable_sets()
   std::vector<LossTerm> losses = {};
   LossOptions loss_options = {};
-  std::string schedule = {}; // of schedules()
-  std::string sampler = {};  // of samplers()
+  std::string schedule = {};          // of schedules()
+  bool changes_rate_in_epoch = false; // with every step, as pre-training does, instead of every epoch
+  bool spares_vectors = false;        // no weight decay of biases, norms and scales, whatever the solver says
+  std::string sampler = {};           // of samplers()
   std::int64_t images_per_identity = 4;
   std::string file_suffix = {}; // of checkpoints: NAME + suffix + "_EPOCH.pth"
   bool is_evaluated = true;     // every EVAL_PERIOD

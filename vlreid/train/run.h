@@ -6,7 +6,7 @@
 #pragma once
 
 #include "vlreid/config/config.h"
-#include "vlreid/train/stage_trainer.h"
+#include "vlreid/train/precision.h"
 
 #include <filesystem>
 #include <string>

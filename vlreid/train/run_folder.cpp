@@ -6,7 +6,7 @@
 #include "vlreid/base/files.h"
 #include "vlreid/base/log.h"
 #include "vlreid/base/strings.h"
-#include "vlreid/report/run_summary.h"
+#include "vlreid/report/run_page.h"
 
 namespace vlreid {
 namespace {
@@ -104,6 +104,12 @@ void RunFolder::save(RunState state) {
   state.config = config_;
   state.log_bytes = fs::file_size(path_ / kLogFile);
   save_run_state(path_ / kStateFile, state);
+}
+
+void RunFolder::write_page() const {
+  const std::vector<std::string> folders = {path_.string()};
+  write_run_page(path_ / kRunPageFile, load_runs(folders));
+  log_info("vlreid", fmt::format("done: {}", (path_ / kRunPageFile).string()));
 }
 
 } // namespace vlreid

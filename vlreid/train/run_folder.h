@@ -38,6 +38,8 @@ public:
   void save(RunState state);
   // The events of a stage go to a folder of their own, tensorboard/stage1.
   void begin_stage(const Stage& stage, std::int64_t iterations_per_epoch);
+  // report.html, from everything that is recorded.
+  void write_page() const;
 
 private:
   std::filesystem::path path_;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "vlreid/base/error.h"
+#include "vlreid/base/files.h"
 #include "vlreid/base/thread_pool.h"
 #include "vlreid/reid/training_state.h"
 #include "vlreid/text/templates.h"
@@ -14,6 +16,8 @@ namespace vlreid {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kRunFile = "run.json";
 
 std::array<float, 3> floats(const std::array<double, 3>& values) {
   return {static_cast<float>(values[0]), static_cast<float>(values[1]), static_cast<float>(values[2])};
@@ -60,6 +64,8 @@ std::string starting_weights(const Config& config, const Recipe& recipe, const T
 std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recipe& recipe,
                                                const Dataset& dataset, const std::string& weights) {
   const TableSizes sizes = table_sizes(dataset.train);
+  VLREID_REQUIRE(config.input.test_size == config.input.train_size, ErrorKind::config, "INPUT.SIZE_TEST",
+                 "another size than INPUT.SIZE_TRAIN", "the same: the positional table is made for one size");
   VLREID_REQUIRE(config.model.stride[0] == config.model.stride[1], ErrorKind::config, "MODEL.STRIDE_SIZE",
                  "two different numbers", "one number twice");
   const TrainingStateOptions plan{.identities = sizes.identities,
@@ -121,6 +127,14 @@ TrainingBatchesOptions image_options(const Config& config, const TrainOptions& o
                         .padding = static_cast<int>(config.input.padding),
                         .erasing_probability = config.input.erasing_probability},
           .threads = std::clamp(wanted, 1, available_cores())};
+}
+
+void write_run_file(const fs::path& folder, const Config& config, const TrainOptions& options,
+                    const std::string& method) {
+  const nlohmann::json description = {{"version", options.version}, {"command", options.command_line},
+                                      {"seed", config.solver.seed}, {"method", method},
+                                      {"device", options.device},   {"accumulate", options.accumulate}};
+  write_file(folder / kRunFile, description.dump(1) + "\n");
 }
 
 std::size_t first_stage(const Recipe& recipe, int only_stage) {

@@ -6,7 +6,9 @@
 #include "vlreid/train/batch_source.h"
 #include "vlreid/train/recipe.h"
 #include "vlreid/train/run.h"
+#include "vlreid/train/stage_trainer.h"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -28,6 +30,10 @@ std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset
 std::uint64_t stage_seed(const Stage& stage, const Config& config);
 StageTrainerOptions stage_trainer_options(const Stage& stage, const Config& config,
                                           const TrainOptions& options);
+
+// run.json: version, command and seed, to do the run again.
+void write_run_file(const std::filesystem::path& folder, const Config& config, const TrainOptions& options,
+                    const std::string& method);
 
 TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options);
 

@@ -69,7 +69,7 @@ at::Device device_of(const ReidModel& model) {
 
 StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrainerOptions& options)
     : model_(model), stage_(stage), options_(options), step_(steps().at(stage.step)(model, stage)),
-      optimizer_(parameter_groups(model, stage.trains, stage.solver),
+      optimizer_(parameter_groups(model, stage.trains, stage.solver, !stage.spares_vectors),
                  {.name = stage.solver.optimizer, .momentum = stage.solver.momentum}),
       schedule_(schedules().at(stage.schedule)(schedule_options(stage.solver))) {
   if (options.precision == Precision::f16) scaler_.emplace();
@@ -95,7 +95,7 @@ at::Tensor StageTrainer::total_loss(const LossInputs& inputs, StepReport& report
   return total;
 }
 
-StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch) {
+StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch, double share) {
   const at::AutoGradMode with_gradients(true);
   StepReport report{.images = static_cast<std::int64_t>(batch.items.size())};
   at::Tensor loss;
@@ -112,11 +112,11 @@ StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch) {
   at::Tensor scaled = options_.accumulate > 1 ? loss / static_cast<double>(options_.accumulate) : loss;
   if (scaler_) scaled = scaler_->scale(scaled);
   scaled.backward();
-  if (++gathered_ == options_.accumulate) update(epoch);
+  if (++gathered_ == options_.accumulate) update(rate(epoch, share));
   return report;
 }
 
-void StageTrainer::update(std::int64_t epoch) {
+void StageTrainer::update(double rate) {
   gathered_ = 0;
   bool is_finite = true;
   if (scaler_) {
@@ -125,8 +125,9 @@ void StageTrainer::update(std::int64_t epoch) {
     scaler_->update(is_finite);
   }
   if (is_finite) {
-    optimizer_.step(schedule_(epoch));
+    optimizer_.step(rate);
     if (center_optimizer_) update_centers();
+    step_->after_update();
   }
   optimizer_.zero_grad();
   if (center_optimizer_) center_optimizer_->zero_grad();
@@ -140,7 +141,7 @@ void StageTrainer::update_centers() {
 }
 
 void StageTrainer::finish_epoch(std::int64_t epoch) {
-  if (gathered_ > 0) update(epoch);
+  if (gathered_ > 0) update(rate(epoch));
 }
 
 namespace {

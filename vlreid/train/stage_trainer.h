@@ -5,6 +5,7 @@
 #include "vlreid/optim/gradient_scaler.h"
 #include "vlreid/optim/optimizer.h"
 #include "vlreid/optim/schedule.h"
+#include "vlreid/train/precision.h"
 #include "vlreid/train/recipe.h"
 #include "vlreid/train/step.h"
 
@@ -22,10 +23,6 @@ struct StepReport {
   std::int64_t images = 0;
 };
 
-// Precision of the forward pass: float32, or autocast to bfloat16 (CPU, GPU) or float16 (GPU, with loss
-// scaling).
-enum class Precision { f32, bf16, f16 };
-
 struct StageTrainerOptions {
   Precision precision = Precision::f32;
   std::int64_t accumulate = 1; // batches whose gradients are averaged for one update
@@ -42,12 +39,15 @@ public:
   void begin() const { step_->begin(); }
 
   // Forward, backward and, each `accumulate` batches, an update with the rate of `epoch` (from 1). A loss
-  // that is not finite updates nothing and is the report's loss.
-  StepReport step(const Batch& batch, std::int64_t epoch);
+  // that is not finite updates nothing and is the report's loss. `share`, in (0, 1]: how much of the epoch is
+  // done with this batch, for a rate that changes with every step; 1 is the rate of the whole epoch.
+  StepReport step(const Batch& batch, std::int64_t epoch, double share = 1);
   // Makes the update of a last incomplete group of batches, at the end of an epoch.
   void finish_epoch(std::int64_t epoch);
 
-  double rate(std::int64_t epoch) const { return schedule_(epoch); }
+  double rate(std::int64_t epoch, double share = 1) const {
+    return schedule_(static_cast<double>(epoch - 1) + share);
+  }
   bool uses_cached_features() const { return step_->uses_cached_features(); }
   const Optimizer& optimizer() const { return optimizer_; }
   const at::Tensor& centers() const { return centers_; } // [I, D], undefined without that loss
@@ -59,7 +59,7 @@ public:
 
 private:
   at::Tensor total_loss(const LossInputs& inputs, StepReport& report) const;
-  void update(std::int64_t epoch);
+  void update(double rate);
   void update_centers();
 
   ReidModel& model_;

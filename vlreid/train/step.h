@@ -20,6 +20,7 @@ struct Batch {
   at::Tensor identities, cameras, views; // [B] int64
   at::Tensor images;                     // [B, 3, H, W] float32, normalised; undefined in cached stages
   at::Tensor features;                   // [B, E] raw, cached; undefined elsewhere
+  at::Tensor tokens = {};                // [B, 77] int64 of a sentence each; undefined without captions
 };
 
 class Step {
@@ -28,6 +29,8 @@ public:
   // Training or evaluation mode of the model.
   virtual void begin() = 0;
   virtual LossInputs forward(const Batch& batch) = 0;
+  // Keeps weights in their bounds.
+  virtual void after_update() {}
   // Cached image features instead of images: batches need no decoding.
   virtual bool uses_cached_features() const { return false; }
 };

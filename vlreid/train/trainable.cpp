@@ -13,6 +13,10 @@ bool contains(const std::string& name, const char* part) {
 
 } // namespace
 
+bool trains_everything(const std::string&) {
+  return true;
+}
+
 bool trains_prompts(const std::string& parameter) {
   return parameter.starts_with("prompt_learner.");
 }
@@ -40,7 +44,7 @@ const Registry<TrainableSet>& trainable_sets() {
 }
 
 std::vector<ParameterGroup> parameter_groups(ReidModel& model, const std::string& trainable_set,
-                                             const TuningOptions& solver) {
+                                             const TuningOptions& solver, bool decays_vectors) {
   const TrainableSet learns = trainable_sets().at(trainable_set);
   std::vector<ParameterGroup> groups;
   for (auto& item : model.named_parameters()) {
@@ -52,10 +56,13 @@ std::vector<ParameterGroup> parameter_groups(ReidModel& model, const std::string
     const bool is_bias = contains(name, "bias");
     double factor = is_bias ? solver.bias_rate_factor : 1;
     if (solver.large_classifier_rate && contains(name, "classifier")) factor = 2;
+    const bool is_spared = !decays_vectors && parameter.dim() < 2;
     groups.push_back({.name = name,
                       .parameter = parameter,
                       .rate_factor = factor,
-                      .weight_decay = is_bias ? solver.bias_weight_decay : solver.weight_decay});
+                      .weight_decay = is_spared ? 0
+                                      : is_bias ? solver.bias_weight_decay
+                                                : solver.weight_decay});
   }
   return groups;
 }

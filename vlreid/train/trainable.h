@@ -20,8 +20,8 @@ const Registry<TrainableSet>& trainable_sets();
 
 // One group per learning tensor, in the order of the checkpoint, as the references have it; gradients are
 // switched on for these tensors and off for all others. Biases get their own rate factor and decay,
-// classifiers twice the rate with LARGE_FC_LR.
+// classifiers twice the rate with LARGE_FC_LR; without `decays_vectors` only matrices and tables decay.
 std::vector<ParameterGroup> parameter_groups(ReidModel& model, const std::string& trainable_set,
-                                             const TuningOptions& solver);
+                                             const TuningOptions& solver, bool decays_vectors = true);
 
 } // namespace vlreid
