@@ -44,7 +44,7 @@ function(vlreid_folder name)
     target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
-    set_tests_properties(${name} PROPERTIES LABELS "unit;golden" TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES LABELS "unit;golden" TIMEOUT ${VLREID_TEST_SECONDS})
   endif()
 endfunction()
 
