@@ -76,6 +76,8 @@ void add_text(StateDict& state, const ClipArchitecture& a, Writer& writer) {
        .context_length = a.context_length,
        .embed = a.embed});
   writer.add(state, "", net, static_cast<double>(a.text_width), static_cast<double>(a.text_layers));
+  // Weaker than the words, so that these are heard from the first step on.
+  state.set("positional_embedding", writer.noise({a.context_length, a.text_width}, 0.01));
   state.add("token_embedding.weight", writer.noise({a.vocabulary, a.text_width}, 0.02));
   state.add("logit_scale", at::full({}, std::log(1 / 0.07))); // CLIP's initial temperature
 }

@@ -13,11 +13,12 @@
 #include "vlreid/train/run_loop.h"
 #include "vlreid/train/setup.h"
 #include "vlreid/weights/load.h"
+#include "vlreid/weights/save.h"
 
 namespace vlreid {
 namespace {
 
-constexpr const char* kLogger = "transreid.train";
+constexpr const char* kResultFile = "clip.pth"; // the last epoch's weights
 
 // Rates and decay as CLIP's training of a ViT-B has them; no erasing, which hides what sentences name.
 constexpr std::string_view kDefaults = R"(
@@ -27,20 +28,6 @@ INPUT: {SIZE_TRAIN: [256, 128], SIZE_TEST: [256, 128], RE_PROB: 0, PADDING: 10,
 SOLVER: {OPTIMIZER_NAME: AdamW, IMS_PER_BATCH: 128, BASE_LR: 0.0005, WEIGHT_DECAY: 0.2, MAX_EPOCHS: 30,
          WARMUP_EPOCHS: 2, WARMUP_LR_INIT: 0, LR_MIN: 0, CHECKPOINT_PERIOD: 10, EVAL_PERIOD: 5, LOG_PERIOD: 10}
 )";
-
-Stage pretraining_stage(const Config& config) {
-  Stage stage;
-  stage.number = 1;
-  stage.step = "captions";
-  stage.trains = "everything";
-  stage.losses.push_back({"clip", 1});
-  stage.schedule = "warmup_cosine";
-  stage.changes_rate_in_epoch = true;
-  stage.spares_vectors = true;
-  stage.sampler = "shuffle";
-  stage.solver = config.solver.single;
-  return stage;
-}
 
 // Rows for the loader. Without shared positives every image is an identity of its own.
 std::vector<Record> records_of(const std::vector<CaptionedImage>& images, bool shares_positives) {
@@ -68,6 +55,13 @@ TokenisedCaptions tokenise(const std::vector<CaptionedImage>& images, std::int64
           .first_row = std::move(first_row)};
 }
 
+StateDict starting_clip(const Config& config, const std::string& weights) {
+  const std::string& sizes = config.pretrain.sizes;
+  if (sizes.empty()) return load_weights(weights).state;
+  return random_clip(clip_architecture(load_clip_sizes(sizes)),
+                     static_cast<std::uint64_t>(config.solver.seed));
+}
+
 class Pretraining {
 public:
   Pretraining(const Config& config, const TrainOptions& options)
@@ -90,6 +84,7 @@ public:
       run_stage(loop, stages_.front());
       loop.next_stage();
     }
+    save_pth(folder_.path() / kResultFile, plain_clip(*model_));
     folder_.write_page();
   }
 
@@ -99,11 +94,9 @@ private:
   void make_model() {
     const std::string& sizes = config_.pretrain.sizes;
     const std::string place = sizes.empty() ? options_.weights : sizes;
-    const StateDict weights = sizes.empty() ? load_weights(options_.weights).state
-                                            : random_clip(clip_architecture(load_clip_sizes(sizes)),
-                                                          static_cast<std::uint64_t>(config_.solver.seed));
     model_ = std::make_shared<ReidModel>(
-        weights, ReidOptions{.image = image_size(), .stride = config_.model.stride[0]}, place);
+        starting_clip(config_, options_.weights),
+        ReidOptions{.image = image_size(), .stride = config_.model.stride[0]}, place);
     VLREID_REQUIRE(model_->has_token_embedding() && model_->logit_scale().defined() && !model_->has_heads(),
                    ErrorKind::data, place, "weights that are not a plain CLIP",
                    "both towers, token_embedding.weight and logit_scale", "start from CLIP weights");
@@ -159,6 +152,20 @@ Config pretraining_config(std::span<const std::string> key_value_pairs) {
   config.input.train_size = config.input.test_size = sizes.vision.image_size;
   config.model.stride = {sizes.vision.patch, sizes.vision.patch};
   return config;
+}
+
+Stage pretraining_stage(const Config& config) {
+  Stage stage;
+  stage.number = 1;
+  stage.step = "captions";
+  stage.trains = "everything";
+  stage.losses.push_back({"clip", 1});
+  stage.schedule = "warmup_cosine";
+  stage.changes_rate_in_epoch = true;
+  stage.spares_vectors = true;
+  stage.sampler = "shuffle";
+  stage.solver = config.solver.single;
+  return stage;
 }
 
 void pretrain(const Config& config, const TrainOptions& options) {

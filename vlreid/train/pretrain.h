@@ -4,6 +4,7 @@
 // CLIPs under OpenAI's names, which every verb takes as weights.
 #pragma once
 
+#include "vlreid/train/recipe.h"
 #include "vlreid/train/run.h"
 #include "vlreid/weights/state_dict.h"
 
@@ -16,6 +17,8 @@ class ReidModel;
 // What pre-training starts from where it does not suit to have the defaults of the references; KEY VALUE
 // pairs go over it.
 Config pretraining_config(std::span<const std::string> key_value_pairs);
+
+Stage pretraining_stage(const Config& config);
 
 // REQUIRES: config.output_dir. options.only_stage is not used. Errors as of train().
 void pretrain(const Config& config, const TrainOptions& options);
