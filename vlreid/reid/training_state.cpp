@@ -28,6 +28,11 @@ constexpr double kClassifierDeviation = 0.001;
 constexpr double kPromptDeviation = 0.02;
 constexpr std::int64_t kDeepBlocks = 8; // blocks 1..8 get vectors of their own (FT's depth 9)
 
+// The learned words by which a method's prompt learner is known.
+const char* words_name(const std::string& prompt) {
+  return prompt == "ted" ? "cls_vector" : "cls_ctx";
+}
+
 bool is_text_name(const std::string& name) {
   return name.starts_with("transformer.") || name.starts_with("ln_final.") ||
          name == "positional_embedding" || name == "text_projection";
@@ -128,21 +133,20 @@ private:
 
   void add_prompt() {
     const StateDict stored = middle_.below("prompt_learner.");
-    if (!stored.empty() && stored.has(options_.prompt == "ted" ? "cls_vector" : "cls_ctx") &&
-        !middle_.has("token_embedding.weight"))
-      return keep_prompt(stored);
+    const char* words = words_name(options_.prompt);
+    if (stored.has(words) && !middle_.has("token_embedding.weight")) return keep_prompt(stored);
     VLREID_REQUIRE(middle_.has("token_embedding.weight"), ErrorKind::data, place_, "no token embedding",
                    "plain CLIP weights, or a checkpoint with learned prompts",
                    "set MODEL.PRETRAIN_PATH to the CLIP weights");
     const SentenceTemplate& sentence = sentence_template(options_.prompt);
-    const at::Tensor words = embed(fill(sentence.sentences.front(), options_.word)); // [1, T, D]
-    const std::int64_t learned = sentence.shared + sentence.own, width = words.size(2);
-    state_.add("prompt_learner.token_prefix", words.slice(1, 0, sentence.prefix));
-    state_.add("prompt_learner.token_suffix", words.slice(1, sentence.prefix + learned));
+    const at::Tensor embedded = embed(fill(sentence.sentences.front(), options_.word)); // [1, T, D]
+    const std::int64_t learned = sentence.shared + sentence.own, width = embedded.size(2);
+    state_.add("prompt_learner.token_prefix", embedded.slice(1, 0, sentence.prefix));
+    state_.add("prompt_learner.token_suffix", embedded.slice(1, sentence.prefix + learned));
     const std::vector<std::int64_t> own = {options_.identities, sentence.own, width};
-    if (options_.prompt == "clipreid") return add_words("cls_ctx", own);
+    if (sentence.shared == 0) return add_words(words, own);
     add_words("cls_ctx_per_id", own);
-    add_words("cls_vector", {sentence.shared, width});
+    add_words(words, {sentence.shared, width});
     for (std::int64_t i = 0; i < kDeepBlocks; ++i) {
       add_words("compound_prompts_text." + std::to_string(i), {sentence.shared, width});
       add_words("compound_per_id_prompts_text." + std::to_string(i), own);

@@ -75,7 +75,8 @@ std::string dry_run(const Config& config, const TrainOptions& options) {
   const Dataset dataset = open_training_set(config);
   const at::Device device = parse_device(options.device);
   const std::string weights = starting_weights(config, recipe, options);
-  const std::shared_ptr<ReidModel> model = make_training_model(config, recipe, dataset, weights);
+  const std::shared_ptr<ReidModel> model =
+      make_training_model(config, recipe, dataset, weights, options.only_stage);
   model->to_device(device);
   std::string text = banner(dataset) + "\n" + fmt::format("method {}, weights {}\n", recipe.name, weights);
   for (const Stage& stage : recipe.stages) {

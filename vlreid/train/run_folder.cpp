@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLogFile = "train_log.txt";
 constexpr const char* kLockFile = ".lock";
+constexpr const char* kEventsFolder = "tensorboard";
 
 const fs::path& made(const fs::path& folder) {
   std::error_code error;
@@ -84,12 +85,13 @@ void RunFolder::begin_stage(const Stage& stage, std::int64_t iterations_per_epoc
   // --stage 2 in the folder of stage 1 keeps what that has written.
   if (!keep && !continues && stage.number > 1)
     keep = RunPosition{.stage = stage.number - 1, .epoch = kEndOfEpoch};
+  if (!keep && !continues) fs::remove_all(path_ / kEventsFolder); // of a run that is begun again
   if (!continues) {
     metrics_ = std::make_unique<RunLog>(path_ / kMetricsFile, keep);
     timings_ = std::make_unique<RunLog>(path_ / kTimingFile, keep);
   }
   events_ = std::make_unique<TensorBoardWriter>(
-      path_ / "tensorboard" / ("stage" + std::to_string(stage.number)),
+      path_ / kEventsFolder / ("stage" + std::to_string(stage.number)),
       TensorBoardOptions{.iterations_per_epoch = static_cast<int>(iterations_per_epoch),
                          .resume_after = keep});
 }

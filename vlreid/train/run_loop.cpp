@@ -139,6 +139,14 @@ void RunLoop::diverged(const Stage& stage, const Batch& batch, double loss) cons
                   folder_.path().string()});
 }
 
+void RunLoop::require_finite(const StageTrainer& trainer) const {
+  const std::string name = trainer.broken_parameter();
+  VLREID_REQUIRE(name.empty(), ErrorKind::diverged,
+                 fmt::format("epoch {}, batch {}", place_.epoch, place_.batch),
+                 name + " is not finite after an update", "finite weights",
+                 "lower BASE_LR; the last good state and checkpoints are in " + folder_.path().string());
+}
+
 void RunLoop::log_batch(const Stage& stage, const StageTrainer& trainer, std::int64_t batches) {
   const StepReport& report = last_report_;
   const double rate = trainer.rate(place_.epoch, share_of_epoch(stage, place_.batch, batches));
@@ -163,11 +171,14 @@ void RunLoop::after_batch(const StageTrainer& trainer) {
   try {
     throw_if_stopped();
   } catch (const Stopped&) {
+    require_finite(trainer);
     save(trainer.state());
     log_info("vlreid", "stopped; the state is saved, --resume goes on from here");
     throw;
   }
-  if (seconds_since(last_save_) >= save_every_seconds_) save(trainer.state());
+  if (seconds_since(last_save_) < save_every_seconds_) return;
+  require_finite(trainer);
+  save(trainer.state());
 }
 
 void RunLoop::record_epoch(const Stage& stage, const StageTrainer& trainer, double seconds, double waited,
@@ -195,6 +206,7 @@ void RunLoop::record_epoch(const Stage& stage, const StageTrainer& trainer, doub
 void RunLoop::end_epoch(const Stage& stage, const StageTrainer& trainer, double seconds, double waited,
                         std::int64_t images) {
   record_epoch(stage, trainer, seconds, waited, images);
+  require_finite(trainer);
   const std::int64_t epoch = place_.epoch;
   const bool is_last = epoch == stage.solver.max_epochs;
   if (epoch % stage.solver.checkpoint_period == 0 || is_last)

@@ -53,6 +53,8 @@ private:
   void after_batch(const StageTrainer& trainer);
   void evaluate(const Stage& stage, bool is_last);
   void save(const StateDict& trainer);
+  // Weights that an update has spoiled must not replace good ones in a file.
+  void require_finite(const StageTrainer& trainer) const;
   [[noreturn]] void diverged(const Stage& stage, const Batch& batch, double loss) const;
 
   RunFolder& folder_;

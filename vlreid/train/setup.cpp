@@ -62,7 +62,12 @@ std::string starting_weights(const Config& config, const Recipe& recipe, const T
 }
 
 std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recipe& recipe,
-                                               const Dataset& dataset, const std::string& weights) {
+                                               const Dataset& dataset, const std::string& weights,
+                                               int only_stage) {
+  const StateDict loaded = load_weights(weights).state;
+  VLREID_REQUIRE(only_stage < 2 || recipe.stages.size() == 1 || !loaded.below("prompt_learner.").empty(),
+                 ErrorKind::data, weights, "no learned prompts", "a file that stage 1 has left",
+                 "run stage 1 first, or leave out --stage");
   const TableSizes sizes = table_sizes(dataset.train);
   VLREID_REQUIRE(config.input.test_size == config.input.train_size, ErrorKind::config, "INPUT.SIZE_TEST",
                  "another size than INPUT.SIZE_TRAIN", "the same: the positional table is made for one size");
@@ -82,7 +87,7 @@ std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recip
                                   .lora_projections = config.lora.projections,
                                   .lora_rank = config.lora.rank,
                                   .seed = static_cast<std::uint64_t>(config.solver.seed)};
-  const StateDict state = training_state(load_weights(weights).state, plan, weights);
+  const StateDict state = training_state(loaded, plan, weights);
   const AdapterOptions adapter{.alpha = config.lora.alpha, .dropout = config.lora.dropout};
   return std::make_shared<ReidModel>(
       state,

@@ -22,7 +22,8 @@ Dataset open_training_set(const Config& config);
 std::string starting_weights(const Config& config, const Recipe& recipe, const TrainOptions& options);
 
 std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recipe& recipe,
-                                               const Dataset& dataset, const std::string& weights);
+                                               const Dataset& dataset, const std::string& weights,
+                                               int only_stage);
 
 std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset, std::uint64_t seed);
 

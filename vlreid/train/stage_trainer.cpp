@@ -144,6 +144,12 @@ void StageTrainer::finish_epoch(std::int64_t epoch) {
   if (gathered_ > 0) update(rate(epoch));
 }
 
+std::string StageTrainer::broken_parameter() const {
+  for (const ParameterGroup& group : optimizer_.groups())
+    if (!group.parameter.detach().isfinite().all().item<bool>()) return group.name;
+  return "";
+}
+
 namespace {
 
 void add_below(StateDict& state, const std::string& prefix, const StateDict& part) {

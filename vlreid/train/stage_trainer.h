@@ -48,6 +48,8 @@ public:
   double rate(std::int64_t epoch, double share = 1) const {
     return schedule_(static_cast<double>(epoch - 1) + share);
   }
+  // The first learning tensor with a number that is not finite; "" when there is none.
+  std::string broken_parameter() const;
   bool uses_cached_features() const { return step_->uses_cached_features(); }
   const Optimizer& optimizer() const { return optimizer_; }
   const at::Tensor& centers() const { return centers_; } // [I, D], undefined without that loss
