@@ -1,7 +1,7 @@
+#include "vlreid/batches/sampler.h"
 #include "vlreid/cli/program.h"
 #include "vlreid/cli/verb.h"
 #include "vlreid/config/config.h"
-#include "vlreid/batches/sampler.h"
 #include "vlreid/datasets/dataset.h"
 
 #include <fmt/format.h>
