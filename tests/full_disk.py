@@ -54,6 +54,7 @@ class Disk:
         code, errors = self.job.run(name, "--resume" if (folder / "state.safetensors").exists() else "--overwrite")
         problems += [f"going on: exit code {code}: {errors}"] if code != 0 else differences(expected, folder)
         shutil.rmtree(self.job.folder / name)
+        print("x" if problems else ".", end="", flush=True)
         return [f"write {number}: {problem}" for problem in problems]
 
 
@@ -74,7 +75,7 @@ def main():
         numbers = [1 + i * writes // samples for i in range(samples)]
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             problems = sum(pool.map(lambda number: disk.problems_at(number, expected), numbers), [])
-    print(f"{len(numbers)} of {writes} writes failed, one run each")
+    print(f"\n{len(numbers)} of {writes} writes failed, one run each")
     print("\n".join(problems) or "all runs equal the undisturbed one")
     return 1 if problems else 0
 
