@@ -2,7 +2,7 @@
 """Runs every benchmark beside its peers, in turns, and prints one table of ratios; writes build/bench.json.
 
     ./dev bench                 everything that fits in about ten minutes
-    ./dev bench --only image    encoder, image or retrieval
+    ./dev bench --only image    encoder, image, retrieval or train
     ./dev bench --large         also re-ranking by every peer at Market size (9 GiB, a quarter of an hour)
 
 Both sides of a ratio are measured alternately in the same run, so that a machine that changes its speed changes both. Peaks are
@@ -109,7 +109,37 @@ def bench_encoder(rows, options, _scratch):
     row(rows, "ViT-B/16 float32, 256x128", "GFLOP/s", [a["gflops"] for a in ours], [a["peak_gflops"] for a in ours], "peak of at::mm", True, ">= 0.8")
 
 
-PARTS = {"encoder": bench_encoder, "image": bench_image, "retrieval": bench_retrieval}
+def has_fast_bf16():
+    return any(flag in pathlib.Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def bench_train(rows, options, _scratch):
+    """A step of batch 64 takes half a minute on two cores, so there are few."""
+    program, script = BUILD / "bench/train/bench_train", PEERS / "train_torch.py"
+    few, once = min(options.rounds, 3), 3 if options.large else 1
+
+    def compare(workload, unit, pairs, peer_name, goal="", pick="per_second", note=""):
+        row(rows, workload, unit, [a[-1][pick] for a, _ in pairs], [b[-1][pick] for _, b in pairs], peer_name, pick == "per_second", goal, note)
+
+    first = [program, "--what", "stage1", "--steps", "5"]
+    compare("stage 1, batch 64", "prompts/s", alternate(few, first, [program, "--what", "stage1", "--naive", "--steps", "1"]), "without exact savings", ">= 8")
+    compare("stage 1, batch 64", "prompts/s", alternate(few, first, [sys.executable, script, "--what", "stage1", "--steps", "1"]), "torch eager", ">= 12")
+    ours, peer = [program, "--what", "stage2", "--steps", "1"], [sys.executable, script, "--what", "stage2", "--steps", "1"]
+    whole = alternate(once, ours, peer)
+    compare("stage 2, ViT-B/16, batch 64", "images/s", whole, "torch eager", "> 1")
+    compare("stage 2, ViT-B/16, batch 64", "MiB", whole, "torch eager", "> 1", "peak_mib")
+    row(rows, "stage 2, ViT-B/16, batch 64", "GFLOP/s", [a[-1]["gflops"] for a, _ in whole], [a[-1]["peak_gflops"] for a, _ in whole], "peak of at::mm", True, ">= 0.65")
+    adapted = alternate(once, [*ours, "--lora"], [*peer, "--lora"])
+    compare("stage 2 with LoRA", "images/s", adapted, "torch eager", "> 1")
+    compare("stage 2 with LoRA", "MiB", adapted, "torch eager", "> 1", "peak_mib")
+    compare("stage 2 with LoRA", "MiB", [(a, b) for (a, _), (b, _) in zip(adapted, whole)], "ours without LoRA", ">= 1.33", "peak_mib")
+    if has_fast_bf16():
+        narrow = alternate(once, [*ours, "--dtype", "bf16"], [*peer, "--dtype", "bf16"])
+        compare("stage 2, bf16", "images/s", narrow, "torch autocast", "> 1")
+        compare("stage 2, bf16", "images/s", [(a, b) for (a, _), (b, _) in zip(narrow, whole)], "ours in float32", ">= 1.8")
+
+
+PARTS = {"encoder": bench_encoder, "image": bench_image, "retrieval": bench_retrieval, "train": bench_train}
 
 
 def cpu_name():

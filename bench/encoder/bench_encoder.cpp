@@ -68,7 +68,7 @@ void run(const Settings& settings) {
   inference->forward(images, {}); // buffers, packed weights
   std::vector<double> peaks, rates, shares;
   for (int round = 0; round < settings.rounds; ++round) {
-    const double peak = peak_product_rate();
+    const double peak = peak_product_rate().by_clock;
     const double seconds = seconds_of([&] { inference->forward(images, {}); });
     rates.push_back(static_cast<double>(settings.batch) / seconds);
     peaks.push_back(peak);

@@ -2,8 +2,8 @@
 // --dtype says otherwise) against the rate of LibTorch's own matrix product, measured alternately in one run.
 // Prints one JSON line:
 //
-//     bench_train --what stage1|stage2 [--lora] [--naive] [--dtype f32|bf16] [--batch 64] [--steps 3]
-//                 [--arch ViT-B/16] [--threads N]
+//     bench_train --what stage1|stage2 [--lora] [--naive] [--recompute hidden|blocks]
+//                 [--dtype f32|bf16] [--batch 64] [--steps 3] [--arch ViT-B/16] [--threads N]
 //
 // `--lora` is FT's stage 2. `--naive` is stage 1 as the references do it: all 77 positions, the prompt of
 // every image encoded, gradients of all text weights; its first loss is that of the step with the savings.
@@ -25,9 +25,9 @@
 #include <ATen/ops/triu.h>
 #include <ATen/ops/zeros.h>
 #include <iostream>
-#include <set>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sys/resource.h>
 
 namespace vlreid {
@@ -38,7 +38,7 @@ constexpr Grid kSize = {256, 128};
 constexpr std::int64_t kImagesPerIdentity = 4; // of a batch of stage 2
 
 struct Settings {
-  std::string what = "stage2", dtype = "f32", arch = "ViT-B/16";
+  std::string what = "stage2", dtype = "f32", arch = "ViT-B/16", recompute = "nothing";
   bool has_lora = false, is_naive = false;
   std::int64_t batch = 64;
   int steps = 3;
@@ -174,15 +174,18 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-void print(const Settings& settings, double work, const std::vector<double>& rates,
-           const std::vector<double>& peaks, const std::vector<double>& losses) {
-  std::vector<double> shares;
-  for (std::size_t i = 0; i < rates.size(); ++i)
-    shares.push_back(rates[i] * work / peaks[i]);
+// Of the steps: images per second, and shares of the product's rate by the clock and by processor time.
+struct Figures {
+  std::vector<double> rates, peaks, shares, processor_seconds, processor_shares, losses;
+};
+
+void print(const Settings& settings, double work, const Figures& figures) {
+  const auto& [rates, peaks, shares, processor_seconds, processor_shares, losses] = figures;
   const nlohmann::json result = {{"what", settings.what},
                                  {"model", settings.arch + " 256x128, random weights"},
                                  {"lora", settings.has_lora},
                                  {"naive", settings.is_naive},
+                                 {"recompute", settings.recompute},
                                  {"dtype", settings.dtype},
                                  {"batch", settings.batch},
                                  {"threads", at::get_num_threads()},
@@ -192,6 +195,8 @@ void print(const Settings& settings, double work, const std::vector<double>& rat
                                  {"gflops", median(rates) * work},
                                  {"peak_gflops", median(peaks)},
                                  {"share", median(shares)},
+                                 {"processor_seconds", median(processor_seconds)},
+                                 {"processor_share", median(processor_shares)},
                                  {"first_loss", losses.front()},
                                  {"last_loss", losses.back()},
                                  {"peak_mib", peak_mib()}};
@@ -204,6 +209,10 @@ void run(const Settings& settings) {
   const Recipe recipe = make_recipe(config);
   const Stage& stage = settings.what == "stage1" ? recipe.stages.front() : recipe.stages.back();
   const auto model = make_model(settings, config, recipe);
+  if (Transformer* blocks = model->image_encoder().transformer())
+    blocks->set_recompute(settings.recompute == "blocks"   ? Recompute::blocks
+                          : settings.recompute == "hidden" ? Recompute::hidden
+                                                           : Recompute::nothing);
   const Batch batch = make_batch(settings, model->image_encoder().embed_width());
   const double work = work_of(settings, *model, batch);
   std::optional<NaiveStep> naive;
@@ -214,16 +223,23 @@ void run(const Settings& settings) {
     trainer.emplace(
         *model, stage,
         StageTrainerOptions{.precision = settings.dtype == "bf16" ? Precision::bf16 : Precision::f32});
-  std::vector<double> rates, peaks, losses;
+  Figures figures;
   for (int i = -1; i < settings.steps; ++i) { // the first only makes buffers
-    const double peak = i < 0 ? 0 : peak_product_rate();
-    const double seconds =
-        seconds_of([&] { losses.push_back(naive ? naive->step(batch) : trainer->step(batch, 1).loss); });
+    const Rate peak = i < 0 ? Rate{} : peak_product_rate();
+    double seconds = 0;
+    const double processor_seconds = processor_seconds_of([&] {
+      seconds = seconds_of(
+          [&] { figures.losses.push_back(naive ? naive->step(batch) : trainer->step(batch, 1).loss); });
+    });
     if (i < 0) continue;
-    peaks.push_back(peak);
-    rates.push_back(static_cast<double>(settings.batch) / seconds);
+    const double images = static_cast<double>(settings.batch);
+    figures.peaks.push_back(peak.by_clock);
+    figures.rates.push_back(images / seconds);
+    figures.processor_seconds.push_back(processor_seconds);
+    figures.shares.push_back(images * work / seconds / peak.by_clock);
+    figures.processor_shares.push_back(images * work / processor_seconds / peak.by_processor);
   }
-  print(settings, work, rates, peaks, losses);
+  print(settings, work, figures);
 }
 
 Settings parse(int count, char** words) {
@@ -235,6 +251,7 @@ Settings parse(int count, char** words) {
     if (i + 1 == count) continue;
     if (flag == "--what") settings.what = words[i + 1];
     if (flag == "--dtype") settings.dtype = words[i + 1];
+    if (flag == "--recompute") settings.recompute = words[i + 1];
     if (flag == "--arch") settings.arch = words[i + 1];
     if (flag == "--batch") settings.batch = std::atoll(words[i + 1]);
     if (flag == "--steps") settings.steps = std::atoi(words[i + 1]);

@@ -2,6 +2,7 @@
 #include "vlreid/base/error.h"
 #include "vlreid/encoders/module_state.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
@@ -63,6 +64,33 @@ TEST(Lora, TrainingEvaluationAndMergedWeightAgree) {
   layer.eval();
   EXPECT_TRUE(at::allclose(layer.forward(x), expected, 1e-4, 1e-4));
   EXPECT_TRUE(at::allclose(at::linear(x, layer.effective_weight(), layer.bias), expected, 1e-4, 1e-4));
+}
+
+// The result is linear in x, in A and in B each, so a gradient is exact if it tells the change along any
+// direction; equal seeds drop the same numbers.
+TEST(Lora, GradientsTellTheChangeWithDropoutToo) {
+  LoraLinear layer({.in = 8, .out = 4}, 2, {.alpha = 2, .dropout = 0.25});
+  const at::Tensor x = at::randn({50, 8}).requires_grad_(true), direction = at::randn({50, 4});
+  const std::vector<at::Tensor> inputs = {x, layer.weight, layer.bias, layer.w_lora_A, layer.w_lora_B};
+  const auto projected = [&] {
+    at::manual_seed(7);
+    return (layer.forward(x) * direction).sum();
+  };
+  const auto moved = [&](const at::Tensor& input, const at::Tensor& step) {
+    const c10::NoGradGuard no_grad;
+    const double before = projected().item<double>();
+    input.add_(step);
+    return projected().item<double>() - before;
+  };
+  for (const at::Tensor& input : inputs)
+    moved(input, at::randn(input.sizes()));
+  projected().backward();
+  for (const at::Tensor& input : inputs) {
+    const at::Tensor step = at::randn(input.sizes());
+    const double expected = (input.grad() * step).sum().item<double>();
+    EXPECT_NEAR(moved(input, step), expected, 1e-4 * (1 + std::abs(expected)));
+    moved(input, -step);
+  }
 }
 
 } // namespace

@@ -97,7 +97,9 @@ ModifiedResnet::ModifiedResnet(const ResnetShape& shape) : shape_(shape) {
 }
 
 ResnetMaps ModifiedResnet::forward_maps(const at::Tensor& images) {
-  at::Tensor x = bn1->forward(conv1->forward(images)).relu();
+  // The training form is faster with channels last on a GPU, and a tenth slower on a CPU.
+  at::Tensor x = images.device().is_cpu() ? images : images.contiguous(at::MemoryFormat::ChannelsLast);
+  x = bn1->forward(conv1->forward(x)).relu();
   x = bn2->forward(conv2->forward(x)).relu();
   x = at::avg_pool2d(bn3->forward(conv3->forward(x)).relu(), {2, 2});
   at::Tensor layer3;

@@ -94,9 +94,11 @@ at::Tensor TextEncoder::forward(const TextPrompt& prompt) {
   const std::int64_t length = std::ranges::max(prompt.end_positions) + 1, shared = shared_prefix(prompt);
   VLREID_ASSERT(length <= prompt.embeddings.size(1) && length <= shape_.context_length);
 
-  const at::Tensor x = prompt.embeddings.slice(1, 0, length) + positional_embedding.slice(0, 0, length);
+  at::Tensor x = prompt.embeddings.slice(1, 0, length) + positional_embedding.slice(0, 0, length);
+  Part rest{.x = x.slice(1, shared), .begin = shared}; // [I, length - shared, D]
+  // Without gradients where nothing before the words learns: no backward pass through the prefix.
+  if (prompt.fixed_positions >= shared && !positional_embedding.requires_grad()) x = x.detach();
   Part prefix{.x = x.slice(0, 0, 1).slice(1, 0, shared), .begin = 0}; // [1, shared, D]
-  Part rest{.x = x.slice(1, shared), .begin = shared};                // [I, length - shared, D]
   const at::Tensor prefix_mask = causal_mask(shared, shared, 0, x.options());
   const at::Tensor rest_mask = causal_mask(length - shared, length, shared, x.options());
   for (std::int64_t i = 0;; ++i) {

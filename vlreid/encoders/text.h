@@ -22,6 +22,7 @@ struct TextPrompt {
   at::Tensor embeddings; // [I, T, D] before the positional embedding; T at most the context length
   std::vector<std::int64_t> end_positions; // [I] of the end token
   std::int64_t shared_positions = 0;       // the first so many positions are the same for all identities
+  std::int64_t fixed_positions = 0;        // and so many of them learn nothing
   std::vector<DeepPrompt> deep = {};
 };
 

@@ -1,6 +1,7 @@
 #include "vlreid/nn/attention.h"
 
 #include "vlreid/base/error.h"
+#include "vlreid/nn/block_ops.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
@@ -17,6 +18,11 @@ at::Tensor attend(const at::Tensor& queries, const KeysValues& context, const at
   return y.transpose(1, 2).flatten(2); // [B, h, N, d] -> [B, N, D]
 }
 
+at::Tensor Attention::attend_all(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& mask) {
+  const QueriesKeysValues projected = project(norm.forward(x));
+  return attend(projected.queries, projected.context, mask);
+}
+
 at::Tensor Attention::split_heads(const at::Tensor& x, std::int64_t parts) const {
   return x.view({x.size(0), x.size(1), parts, heads_, width_ / heads_}).permute({2, 0, 3, 1, 4});
 }
@@ -25,6 +31,11 @@ PackedAttention::PackedAttention(std::int64_t width, std::int64_t heads) : Atten
   in_proj_weight = register_parameter("in_proj_weight", at::zeros({3 * width, width}));
   in_proj_bias = register_parameter("in_proj_bias", at::zeros({3 * width}));
   out_proj = register_module("out_proj", std::make_shared<Linear>(LinearShape{.in = width, .out = width}));
+}
+
+at::Tensor PackedAttention::attend_all(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& mask) {
+  if (!x.device().is_cpu()) return Attention::attend_all(x, norm, mask);
+  return attend_packed(norm_linear(x, norm, in_proj_weight, in_proj_bias), heads(), mask);
 }
 
 QueriesKeysValues PackedAttention::project(const at::Tensor& x) {

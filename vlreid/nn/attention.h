@@ -37,10 +37,12 @@ class Attention : public torch::nn::Module {
 public:
   Attention(std::int64_t width, std::int64_t heads) : width_(width), heads_(heads) {}
 
+  // Every position asks and answers: x [B, N, D] before `norm` -> [B, N, D] before output().
+  virtual at::Tensor attend_all(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& mask);
   virtual QueriesKeysValues project(const at::Tensor& x) = 0; // x [B, N, D]
   virtual at::Tensor project_queries(const at::Tensor& x) = 0;
   virtual KeysValues project_context(const at::Tensor& x) = 0;
-  virtual at::Tensor project_out(const at::Tensor& y) = 0; // [B, N, D] -> [B, N, D]
+  virtual Linear& output() const = 0; // [B, N, D] -> [B, N, D] after the attention
   virtual AttentionWeights effective_weights() const = 0;
 
   std::int64_t width() const { return width_; }
@@ -58,10 +60,11 @@ class PackedAttention : public Attention {
 public:
   PackedAttention(std::int64_t width, std::int64_t heads);
 
+  at::Tensor attend_all(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& mask) override;
   QueriesKeysValues project(const at::Tensor& x) override;
   at::Tensor project_queries(const at::Tensor& x) override;
   KeysValues project_context(const at::Tensor& x) override;
-  at::Tensor project_out(const at::Tensor& y) override { return out_proj->forward(y); }
+  Linear& output() const override { return *out_proj; }
   AttentionWeights effective_weights() const override;
 
   at::Tensor in_proj_weight, in_proj_bias; // [3D, D], [3D]
@@ -75,7 +78,7 @@ public:
   QueriesKeysValues project(const at::Tensor& x) override;
   at::Tensor project_queries(const at::Tensor& x) override;
   KeysValues project_context(const at::Tensor& x) override;
-  at::Tensor project_out(const at::Tensor& y) override { return proj->forward(y); }
+  Linear& output() const override { return *proj; }
   AttentionWeights effective_weights() const override;
 
   // "q_proj", "k_proj", "v_proj" or "proj" is replaced by a layer of the same shape.

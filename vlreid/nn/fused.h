@@ -5,6 +5,7 @@
 #pragma once
 
 #include <ATen/Tensor.h>
+#include <cstdint>
 #include <functional>
 
 namespace vlreid {
@@ -20,6 +21,21 @@ at::Tensor add_layer_norm(at::Tensor& x, const at::Tensor& branch, const at::Ten
 
 // x [M, C] contiguous, bias [C] float32: quick_gelu(x + bias) in place.
 void bias_quick_gelu_(at::Tensor& x, const at::Tensor& bias);
+
+// The activation of the training form: quick_gelu(x) as a new tensor, with the rounding of the references'
+// own operators, which go over parts that stay in the cache. x contiguous.
+at::Tensor quick_gelu_of(const at::Tensor& x);
+// gradient *= quick_gelu'(x) in place, and the activation itself again where it is asked for (else
+// undefined), likewise. Both contiguous, of one type.
+at::Tensor quick_gelu_backward_(at::Tensor& gradient, const at::Tensor& x, bool wants_value);
+
+// Dropout whose choices follow from seed and position alone, so that they can be made again: x * kept /
+// (1 - probability) as a new tensor. x [M, C] contiguous float32 or bfloat16 on a CPU.
+struct DropoutKey {
+  std::uint64_t seed;
+  double probability; // of a zero, below 1
+};
+at::Tensor keyed_dropout(const at::Tensor& x, DropoutKey key);
 
 // x [M, C] float32 contiguous on a CPU, each row on its own scale: x = scales * (values - zero), with values
 // in [zero - half_range, zero + half_range] and zero = half_range + 1.

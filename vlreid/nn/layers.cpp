@@ -5,7 +5,6 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/zeros.h>
 
 namespace vlreid {
@@ -57,10 +56,6 @@ Conv::Conv(ConvShape shape) : shape_(shape) {
 
 at::Tensor Conv::forward(const at::Tensor& x) const {
   return at::conv2d(x, weight, {}, {shape_.stride, shape_.stride}, {shape_.padding, shape_.padding});
-}
-
-at::Tensor quick_gelu(const at::Tensor& x) {
-  return x * at::sigmoid(kQuickGeluSlope * x);
 }
 
 } // namespace vlreid

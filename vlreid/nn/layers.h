@@ -28,6 +28,8 @@ public:
   virtual at::Tensor forward(const at::Tensor& x);
   // What an inference form multiplies with: an adapter's share is already inside.
   virtual at::Tensor effective_weight() const { return weight; }
+  // Whether forward() is the product with `weight` plus `bias` and nothing else.
+  virtual bool is_plain() const { return bias.defined(); }
   LinearShape shape() const { return shape_; }
 
   at::Tensor weight; // [out, in]
@@ -81,6 +83,5 @@ private:
 
 // x * sigmoid(1.702 x): the activation of the published CLIP weights.
 constexpr double kQuickGeluSlope = 1.702;
-at::Tensor quick_gelu(const at::Tensor& x);
 
 } // namespace vlreid

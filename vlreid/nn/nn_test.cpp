@@ -1,14 +1,20 @@
 #include "vlreid/base/error.h"
+#include "vlreid/nn/block_ops.h"
 #include "vlreid/nn/fused.h"
 #include "vlreid/nn/packed.h"
 #include "vlreid/nn/position.h"
 #include "vlreid/nn/transformer.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/sigmoid.h>
 #include <atomic>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -121,6 +127,135 @@ TEST(Fused, QuickGeluAtTheEnds) {
   const at::Tensor expected = quick_gelu(x);
   bias_quick_gelu_(x, at::full({x.size(1)}, 0.0));
   EXPECT_TRUE(at::allclose(x, expected, 1e-5, 1e-6));
+}
+
+TEST(Fused, DroppedElementsFollowFromTheSeedAlone) {
+  const at::Tensor x = at::full({400, 100}, 2.0);
+  const at::Tensor a = keyed_dropout(x, {.seed = 5, .probability = 0.25});
+  EXPECT_TRUE(at::equal(a, keyed_dropout(x, {.seed = 5, .probability = 0.25})));
+  EXPECT_FALSE(at::equal(a, keyed_dropout(x, {.seed = 6, .probability = 0.25})));
+  EXPECT_NEAR((a == 0).to(at::kFloat).mean().item<double>(), 0.25, 0.01);
+  EXPECT_NEAR(a.mean().item<double>(), 2.0, 0.05);
+  EXPECT_TRUE(at::equal(keyed_dropout(x, {.seed = 5, .probability = 0}), x));
+}
+
+// Gradients of every parameter and of x, for one random direction of the result.
+struct Pass {
+  at::Tensor value;
+  std::vector<at::Tensor> gradients;
+};
+
+Pass pass(torch::nn::Module& module, const at::Tensor& input,
+          const std::function<at::Tensor(const at::Tensor&)>& forward) {
+  module.zero_grad();
+  const at::Tensor x = input.detach().clone().requires_grad_(true);
+  Pass made{.value = forward(x), .gradients = {}};
+  made.value.backward(at::cos(at::arange(made.value.numel(), at::kFloat)).view(made.value.sizes()));
+  made.gradients = {x.grad()};
+  for (const at::Tensor& parameter : module.parameters())
+    made.gradients.push_back(parameter.grad().defined() ? parameter.grad().clone() : at::Tensor());
+  return made;
+}
+
+void expect_equal(const Pass& a, const Pass& b, double tolerance) {
+  EXPECT_TRUE(at::allclose(a.value, b.value, tolerance, tolerance));
+  ASSERT_EQ(a.gradients.size(), b.gradients.size());
+  for (std::size_t i = 0; i < a.gradients.size(); ++i) {
+    ASSERT_EQ(a.gradients[i].defined(), b.gradients[i].defined()) << i;
+    if (!a.gradients[i].defined()) continue;
+    const double scale = a.gradients[i].abs().max().item<double>();
+    EXPECT_LE((a.gradients[i] - b.gradients[i]).abs().max().item<double>(), tolerance * scale) << i;
+  }
+}
+
+// The block as its definition reads, on plain operators.
+at::Tensor by_definition(ResidualBlock& block, const at::Tensor& x, const at::Tensor& mask) {
+  const auto norm = [](const LayerNorm& n, const at::Tensor& y) {
+    return at::layer_norm(y, {y.size(-1)}, n.weight, n.bias, kLayerNormEpsilon);
+  };
+  const QueriesKeysValues parts = block.attn->project(norm(*block.ln_1, x));
+  at::Tensor scores = parts.queries.matmul(parts.context.keys.transpose(2, 3)) / 8;
+  if (mask.defined()) scores = scores + mask;
+  const at::Tensor attended = scores.softmax(3).matmul(parts.context.values).transpose(1, 2).flatten(2);
+  const at::Tensor y = x + block.attn->output().forward(attended);
+  const at::Tensor hidden = block.mlp->c_fc->forward(norm(*block.ln_2, y));
+  return y + block.mlp->c_proj->forward(hidden * at::sigmoid(kQuickGeluSlope * hidden));
+}
+
+struct Frozen {
+  const char* what;
+  std::function<bool(const std::string&)> learns;
+};
+
+class BlockGradients : public testing::TestWithParam<Frozen> {};
+
+TEST_P(BlockGradients, EqualThoseOfTheDefinition) {
+  ResidualBlock block(small(), false);
+  fill_with_noise(block, 0.1);
+  for (auto& item : block.named_parameters())
+    item.value().requires_grad_(GetParam().learns(item.key()));
+  const at::Tensor x = at::randn({2, 9, 128});
+  for (const at::Tensor& mask : {at::Tensor(), at::full({9, 9}, -1e9).triu(1)}) {
+    const Pass expected = pass(block, x, [&](const at::Tensor& y) { return by_definition(block, y, mask); });
+    const auto forward = [&](const at::Tensor& y) { return block.forward(y, mask); };
+    block.set_recompute(Recompute::nothing);
+    const Pass plain = pass(block, x, forward);
+    expect_equal(expected, plain, 2e-5);
+    for (const Recompute what : {Recompute::hidden, Recompute::blocks}) {
+      block.set_recompute(what);
+      expect_equal(plain, pass(block, x, forward), 0);
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    , BlockGradients,
+    testing::Values(Frozen{"none", [](const std::string&) { return true; }},
+                    Frozen{"all", [](const std::string&) { return false; }},
+                    Frozen{"weights", [](const std::string& n) { return n.starts_with("ln_"); }},
+                    Frozen{"norms", [](const std::string& n) { return !n.starts_with("ln_"); }}),
+    [](const auto& tested) { return std::string(tested.param.what); });
+
+// More rows than go through the MLP at once.
+TEST(WholeBlock, OfManyRowsIsTheSumOfItsParts) {
+  ResidualBlock block(small(), false);
+  fill_with_noise(block, 0.1);
+  const at::Tensor x = at::randn({9, 250, 128});
+  const auto whole = [&](const at::Tensor& y) { return block.forward(y); };
+  const auto parts = [&](const at::Tensor& y) {
+    return at::cat({block.forward(y.slice(0, 0, 4)), block.forward(y.slice(0, 4))});
+  };
+  expect_equal(pass(block, x, parts), pass(block, x, whole), 2e-5);
+}
+
+TEST(WholeBlock, UnderAutocastIsCloseToFloat32) {
+  ResidualBlock block(small(), false);
+  fill_with_noise(block, 0.1);
+  const at::Tensor x = at::randn({2, 9, 128});
+  const Pass plain = pass(block, x, [&](const at::Tensor& y) { return block.forward(y); });
+  const auto rough = [&](const at::Tensor& y) {
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    const at::Tensor value = block.forward(y);
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    at::autocast::clear_cache();
+    return value;
+  };
+  const Pass narrow = pass(block, x, rough);
+  EXPECT_EQ(narrow.value.scalar_type(), at::kFloat);
+  expect_equal(plain, narrow, 0.05);
+  block.set_recompute(Recompute::blocks);
+  expect_equal(narrow, pass(block, x, rough), 0);
+}
+
+TEST(Recomputed, DrawsTheSameNumbersAgainAndLeavesTheGeneratorAlone) {
+  const at::Tensor x = at::randn({50}).requires_grad_(true);
+  const auto noisy = [](const std::vector<at::Tensor>& inputs) -> std::vector<at::Tensor> {
+    return {inputs[0] * at::randn({50})};
+  };
+  const at::Tensor y = recomputed(noisy, {x})[0];
+  const at::Tensor drawn = y.detach() / x.detach();
+  y.sum().backward();
+  EXPECT_TRUE(at::allclose(x.grad(), drawn, 1e-6, 1e-6));
 }
 
 TEST(Fused, QuantisedRowsComeBackWithinHalfAStep) {

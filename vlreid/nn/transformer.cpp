@@ -1,6 +1,7 @@
 #include "vlreid/nn/transformer.h"
 
 #include "vlreid/base/error.h"
+#include "vlreid/nn/block_ops.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
@@ -12,8 +13,9 @@ Mlp::Mlp(std::int64_t width) {
   c_proj = register_module("c_proj", std::make_shared<Linear>(LinearShape{.in = 4 * width, .out = width}));
 }
 
-at::Tensor Mlp::forward(const at::Tensor& x) {
-  return c_proj->forward(quick_gelu(c_fc->forward(x)));
+at::Tensor Mlp::add_to(const at::Tensor& x, const LayerNorm& norm, bool keeps_hidden) {
+  if (c_fc->is_plain() && c_proj->is_plain()) return add_mlp(x, norm, *c_fc, *c_proj, keeps_hidden);
+  return x + c_proj->forward(quick_gelu(c_fc->forward(norm.forward(x))));
 }
 
 void Mlp::replace_layer(const std::string& name, std::shared_ptr<Linear> layer) {
@@ -31,21 +33,38 @@ ResidualBlock::ResidualBlock(const TransformerShape& shape, bool has_prompt) {
 }
 
 at::Tensor ResidualBlock::forward(const at::Tensor& x, const at::Tensor& mask) {
-  const QueriesKeysValues projected = attn->project(ln_1->forward(x));
-  return finish(x, attend(projected.queries, projected.context, mask));
+  const auto whole = [this, mask](const std::vector<at::Tensor>& inputs) -> std::vector<at::Tensor> {
+    return {finish(inputs[0], attn->attend_all(inputs[0], *ln_1, mask))};
+  };
+  return run(whole, {x})[0];
 }
 
 KeysValues ResidualBlock::keys_values(const at::Tensor& x) {
-  return attn->project_context(ln_1->forward(x));
+  const auto context = [this](const std::vector<at::Tensor>& inputs) -> std::vector<at::Tensor> {
+    const KeysValues made = attn->project_context(ln_1->forward(inputs[0]));
+    return {made.keys, made.values};
+  };
+  const std::vector<at::Tensor> made = run(context, {x});
+  return {made[0], made[1]};
 }
 
 at::Tensor ResidualBlock::attend_to(const at::Tensor& x, const KeysValues& context, const at::Tensor& mask) {
-  return finish(x, attend(attn->project_queries(ln_1->forward(x)), context, mask));
+  const auto part = [this, mask](const std::vector<at::Tensor>& inputs) -> std::vector<at::Tensor> {
+    const at::Tensor queries = attn->project_queries(ln_1->forward(inputs[0]));
+    return {finish(inputs[0], attend(queries, {inputs[1], inputs[2]}, mask))};
+  };
+  return run(part, {x, context.keys, context.values})[0];
+}
+
+std::vector<at::Tensor> ResidualBlock::run(const Recomputable& function,
+                                           std::vector<at::Tensor> inputs) const {
+  return recompute_ == Recompute::blocks ? recomputed(function, std::move(inputs)) : function(inputs);
 }
 
 at::Tensor ResidualBlock::finish(const at::Tensor& x, const at::Tensor& attended) {
-  const at::Tensor y = x + attn->project_out(attended);
-  return y + mlp->forward(ln_2->forward(y));
+  Linear& output = attn->output();
+  const at::Tensor y = output.is_plain() ? add_linear(x, attended, output) : x + output.forward(attended);
+  return mlp->add_to(y, *ln_2, recompute_ != Recompute::hidden);
 }
 
 void ResidualBlock::replace_attention(std::shared_ptr<Attention> attention) {
@@ -60,6 +79,11 @@ Transformer::Transformer(const TransformerShape& shape) : shape_(shape) {
     blocks_.push_back(
         list->register_module(std::to_string(i), std::make_shared<ResidualBlock>(shape, has_prompt)));
   }
+}
+
+void Transformer::set_recompute(Recompute what) {
+  for (const auto& block : blocks_)
+    block->set_recompute(what);
 }
 
 at::Tensor with_tokens_replaced(const at::Tensor& x, std::int64_t at, const at::Tensor& tokens) {

@@ -44,9 +44,11 @@ TextPrompt fill_sentence(const Sentence& sentence, const at::Tensor& words, cons
   std::vector<std::int64_t> ends =
       end_positions(sentence.suffix.size(0) > 1 ? chosen : sentence, words.size(1));
   ends.resize(static_cast<std::size_t>(batch), ends.front());
+  const std::int64_t shared = sentence.prefix.size(0) == 1 ? sentence.prefix_length() : 0;
   return {.embeddings = at::cat({chosen.prefix, words, chosen.suffix}, 1),
           .end_positions = std::move(ends),
-          .shared_positions = sentence.prefix.size(0) == 1 ? sentence.prefix_length() : 0};
+          .shared_positions = shared,
+          .fixed_positions = shared};
 }
 
 at::Tensor rows_of(const at::Tensor& table, const at::Tensor& labels) {

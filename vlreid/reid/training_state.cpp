@@ -26,7 +26,8 @@ namespace {
 
 constexpr double kClassifierDeviation = 0.001;
 constexpr double kPromptDeviation = 0.02;
-constexpr std::int64_t kDeepBlocks = 8; // blocks 1..8 get vectors of their own (FT's depth 9)
+// Blocks 1..8, as far as there are so many, get vectors of their own (FT's depth 9).
+constexpr std::int64_t kDeepBlocks = 8;
 
 // The learned words by which a method's prompt learner is known.
 const char* words_name(const std::string& prompt) {
@@ -147,7 +148,8 @@ private:
     if (sentence.shared == 0) return add_words(words, own);
     add_words("cls_ctx_per_id", own);
     add_words(words, {sentence.shared, width});
-    for (std::int64_t i = 0; i < kDeepBlocks; ++i) {
+    const std::int64_t text_blocks = count_blocks(text_tower(middle_), "transformer.resblocks.");
+    for (std::int64_t i = 0; i < std::min(kDeepBlocks, text_blocks - 1); ++i) {
       add_words("compound_prompts_text." + std::to_string(i), {sentence.shared, width});
       add_words("compound_per_id_prompts_text." + std::to_string(i), own);
     }

@@ -77,6 +77,7 @@ std::string dry_run(const Config& config, const TrainOptions& options) {
   const std::string weights = starting_weights(config, recipe, options);
   const std::shared_ptr<ReidModel> model =
       make_training_model(config, recipe, dataset, weights, options.only_stage);
+  if (options.recomputes_activations) recompute_activations(*model);
   model->to_device(device);
   std::string text = banner(dataset) + "\n" + fmt::format("method {}, weights {}\n", recipe.name, weights);
   for (const Stage& stage : recipe.stages) {

@@ -77,6 +77,7 @@ public:
 
   void run() {
     make_model();
+    if (options_.recomputes_activations) recompute_activations(*model_);
     RunLoop loop(folder_, model_, hooks(), options_.save_every_seconds);
     loop.begin(0, stages_);
     model_->to_device(device_);

@@ -36,6 +36,7 @@ public:
     const std::string weights = starting_weights(config_, recipe_, options_);
     log_info("vlreid", fmt::format("{}: {} from {}", recipe_.name, config_.model.name, weights));
     model_ = make_training_model(config_, recipe_, dataset_, weights, options_.only_stage);
+    if (options_.recomputes_activations) recompute_activations(*model_);
     RunLoop loop(folder_, model_, hooks(), options_.save_every_seconds);
     loop.begin(first_stage(recipe_, options_.only_stage), recipe_.stages);
     model_->to_device(device_);

@@ -142,6 +142,11 @@ void write_run_file(const fs::path& folder, const Config& config, const TrainOpt
   write_file(folder / kRunFile, description.dump(1) + "\n");
 }
 
+void recompute_activations(ReidModel& model) {
+  if (Transformer* blocks = model.image_encoder().transformer()) blocks->set_recompute(Recompute::blocks);
+  if (TextEncoder* text = model.text_encoder()) text->blocks().set_recompute(Recompute::blocks);
+}
+
 std::size_t first_stage(const Recipe& recipe, int only_stage) {
   if (only_stage == 0) return 0;
   const auto found = std::ranges::find(recipe.stages, only_stage, &Stage::number);

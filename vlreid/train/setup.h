@@ -38,6 +38,9 @@ void write_run_file(const std::filesystem::path& folder, const Config& config, c
 
 TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options);
 
+// Activation checkpointing in every transformer block of both encoders.
+void recompute_activations(ReidModel& model);
+
 // Where `--stage N` begins in the recipe's list; a usage error when the recipe has no such stage.
 std::size_t first_stage(const Recipe& recipe, int only_stage);
 
