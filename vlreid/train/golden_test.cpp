@@ -118,8 +118,10 @@ protected:
     const auto numbers = find_golden("clipreid/" + name + ".safetensors"),
                data = find_golden("clipreid/train-data.safetensors");
     if (numbers.empty() || data.empty()) return nullptr;
-    return std::unique_ptr<Files>(new Files{name, read_golden_json("clipreid/" + name + ".json"),
-                                            SafetensorsFile(numbers), SafetensorsFile(data)});
+    auto files = std::unique_ptr<Files>(new Files{name, read_golden_json("clipreid/" + name + ".json"),
+                                                  SafetensorsFile(numbers), SafetensorsFile(data)});
+    const bool has_base = !find_golden("common/" + files->facts["base"].get<std::string>()).empty();
+    return has_base ? std::move(files) : nullptr;
   }
   StateDict base(const Files& files) const {
     return load_weights(find_golden("common/" + files.facts["base"].get<std::string>())).state;
