@@ -1,6 +1,9 @@
 #include "vlreid/train/pretrain.h"
 
+#include <ATen/ops/_unique2.h>
 #include <fmt/format.h>
+
+#include <numeric>
 
 #include "vlreid/base/error.h"
 #include "vlreid/base/log.h"
@@ -18,6 +21,8 @@
 namespace vlreid {
 namespace {
 
+constexpr const char* kWords = "token_embedding.weight";
+constexpr std::int64_t kLargestTableSide = 64;
 constexpr const char* kResultFile = "clip.pth"; // the last epoch's weights
 
 // Rates and decay as CLIP's training of a ViT-B has them; no erasing, which hides what sentences name.
@@ -55,12 +60,41 @@ TokenisedCaptions tokenise(const std::vector<CaptionedImage>& images, std::int64
           .first_row = std::move(first_row)};
 }
 
+// Under OpenAI's names.
 StateDict starting_clip(const Config& config, const std::string& weights) {
   const std::string& sizes = config.pretrain.sizes;
-  if (sizes.empty()) return load_weights(weights).state;
+  if (sizes.empty()) {
+    const StateDict state = load_weights(weights).state;
+    return to_openai(state, detect_family(state, weights), weights);
+  }
   return random_clip(clip_architecture(load_clip_sizes(sizes)),
                      static_cast<std::uint64_t>(config.solver.seed));
 }
+
+// The model learns with the words that captions use alone: the same steps with little of the largest tensor,
+// its moments and its state, and words that no caption has stay as they are. Numbers of words keep their
+// order, so the end token stays the largest.
+class UsedWords {
+public:
+  UsedWords() = default;
+  // Renumbers the tokens. table [V, D].
+  UsedWords(TokenisedCaptions& captions, const at::Tensor& table) : table_(table.to(at::kFloat)) {
+    VLREID_REQUIRE(table.size(0) >= kVocabularySize, ErrorKind::data, "token_embedding.weight",
+                   fmt::format("{} words", table.size(0)), fmt::format("CLIP's {}", kVocabularySize),
+                   "choose weights with CLIP's vocabulary, or VOCAB_SIZE 49408");
+    std::tie(words_, captions.tokens, std::ignore) =
+        at::_unique2(captions.tokens, /*sorted=*/true, /*return_inverse=*/true);
+  }
+
+  at::Tensor rows() const { return table_.index_select(0, words_); } // [U, D]
+  // The whole table with these rows in their places.
+  at::Tensor table_with(const at::Tensor& rows) const {
+    return table_.index_copy(0, words_, rows.detach().to(at::kCPU));
+  }
+
+private:
+  at::Tensor table_, words_; // [V, D], [U] ascending
+};
 
 class Pretraining {
 public:
@@ -85,33 +119,54 @@ public:
       run_stage(loop, stages_.front());
       loop.next_stage();
     }
-    save_pth(folder_.path() / kResultFile, plain_clip(*model_));
+    save_pth(folder_.path() / kResultFile, whole_clip());
     folder_.write_page();
   }
 
 private:
-  Grid image_size() const { return {config_.input.train_size[0], config_.input.train_size[1]}; }
+  // Without overlap of the patches, as a plain CLIP is read.
+  ReidOptions model_options() const {
+    return {.image = Grid{config_.input.train_size[0], config_.input.train_size[1]}};
+  }
+
+  StateDict whole_clip() const {
+    StateDict state = plain_clip(*model_);
+    state.set(kWords, words_.table_with(state.at(kWords)));
+    return state;
+  }
 
   void make_model() {
     const std::string& sizes = config_.pretrain.sizes;
     const std::string place = sizes.empty() ? options_.weights : sizes;
-    model_ = std::make_shared<ReidModel>(
-        starting_clip(config_, options_.weights),
-        ReidOptions{.image = image_size(), .stride = config_.model.stride[0]}, place);
-    VLREID_REQUIRE(model_->has_token_embedding() && model_->logit_scale().defined() && !model_->has_heads(),
+    StateDict state = starting_clip(config_, options_.weights);
+    const at::Tensor *words = state.find(kWords), *positions = state.find("positional_embedding");
+    VLREID_REQUIRE(words != nullptr && words->dim() == 2 && positions != nullptr && positions->dim() == 2 &&
+                       state.has("logit_scale"),
                    ErrorKind::data, place, "weights that are not a plain CLIP",
                    "both towers, token_embedding.weight and logit_scale", "start from CLIP weights");
+    captions_ = tokenise(images_, positions->size(0));
+    words_ = UsedWords(captions_, *words);
+    state.set(kWords, words_.rows());
+    model_ = std::make_shared<ReidModel>(state, model_options(), place);
+    const Grid grid = model_->image_encoder().grid();
+    VLREID_REQUIRE(std::lcm(grid.height, grid.width) <= kLargestTableSide, ErrorKind::config,
+                   "INPUT.SIZE_TRAIN", fmt::format("a grid of {}x{} patches", grid.height, grid.width),
+                   fmt::format("one that a square table of {} a side can hold", kLargestTableSide),
+                   "choose sides of which one divides the other");
     log_info("vlreid", fmt::format("pretrain: from {}, {} images to train on, {} to score on", place,
                                    images_.size(), scored_.size()));
   }
 
   RunHooks hooks() {
     RunHooks made{.path_of = [this](std::size_t item) { return images_[item].path; },
-                  .checkpoint = [this] { return plain_clip(*model_); },
+                  .checkpoint = [this] { return whole_clip(); },
                   .dataset = config_.pretrain.eval_split + " captions"};
     if (!scored_.empty())
       made.evaluate = [this](bool) {
-        return evaluate_captions(model_, scored_, config_,
+        // What is scored may use other words.
+        const auto whole =
+            std::make_shared<ReidModel>(whole_clip(), model_options(), "the model in training");
+        return evaluate_captions(whole, scored_, config_,
                                  {.device = options_.device, .threads = options_.threads});
       };
     return made;
@@ -126,9 +181,8 @@ private:
         labels, {.batch_size = static_cast<std::size_t>(stage.solver.batch_size), .seed = seed});
     TrainingBatchesOptions images = image_options(config_, options_);
     images.seed = seed;
-    const std::int64_t length = model_->text_encoder()->shape().context_length;
-    const std::unique_ptr<BatchSource> source = make_caption_source(
-        make_image_source(records_, *sampler, images, device_), tokenise(images_, length), seed, device_);
+    const std::unique_ptr<BatchSource> source =
+        make_caption_source(make_image_source(records_, *sampler, images, device_), captions_, seed, device_);
     StageTrainer trainer(*model_, stage, stage_trainer_options(stage, config_, options_));
     loop.run_stage(stage, trainer, *source, seed);
   }
@@ -140,6 +194,8 @@ private:
   at::Device device_;
   std::vector<CaptionedImage> images_, scored_;
   std::vector<Record> records_;
+  TokenisedCaptions captions_;
+  UsedWords words_;
   std::shared_ptr<ReidModel> model_;
 };
 
@@ -151,7 +207,6 @@ Config pretraining_config(std::span<const std::string> key_value_pairs) {
   if (pretrain.sizes.empty()) return config;
   const ClipSizes sizes = load_clip_sizes(pretrain.sizes);
   config.input.train_size = config.input.test_size = sizes.vision.image_size;
-  config.model.stride = {sizes.vision.patch, sizes.vision.patch};
   return config;
 }
 
