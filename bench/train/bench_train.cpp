@@ -10,6 +10,7 @@
 // `gflops` counts the products that a step cannot do without: backward twice the forward, once where weights
 // are frozen. Rates and shares are medians over the steps.
 #include "bench/measure.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/encoders/random_weights.h"
 #include "vlreid/encoders/vit.h"
 #include "vlreid/reid/training_state.h"
@@ -204,6 +205,7 @@ void print(const Settings& settings, double work, const Figures& figures) {
 }
 
 void run(const Settings& settings) {
+  map_large_blocks(); // as training does
   if (settings.threads > 0) at::set_num_threads(settings.threads);
   const Config config = config_of(settings);
   const Recipe recipe = make_recipe(config);

@@ -7,6 +7,7 @@
 
 #include "vlreid/adapters/adapter.h"
 #include "vlreid/nn/layers.h"
+#include "vlreid/nn/low_rank.h"
 
 namespace vlreid {
 
@@ -18,6 +19,8 @@ public:
   at::Tensor effective_weight() const override;
   bool is_plain() const override { return false; }
   double scale() const { return scale_; }
+  // The training form with the dropout's next choices.
+  LowRankLayer drawn() const;
 
   at::Tensor w_lora_A; // [R, in]
   at::Tensor w_lora_B; // [out, R]

@@ -94,19 +94,17 @@ void SplitAttention::replace_projection(const std::string& name, std::shared_ptr
     if (name == known) *member = layer;
 }
 
-std::shared_ptr<SplitAttention> split(const PackedAttention& packed) {
+void copy_split(const PackedAttention& packed, SplitAttention& parts) {
   const c10::NoGradGuard no_grad;
-  auto parts = std::make_shared<SplitAttention>(packed.width(), packed.heads());
-  const std::array<Linear*, 3> inputs = {parts->q_proj.get(), parts->k_proj.get(), parts->v_proj.get()};
+  const std::array<Linear*, 3> inputs = {parts.q_proj.get(), parts.k_proj.get(), parts.v_proj.get()};
   for (std::int64_t part = 0; part < 3; ++part) {
     inputs[part]->weight.copy_(
         packed.in_proj_weight.slice(0, part * packed.width(), (part + 1) * packed.width()));
     inputs[part]->bias.copy_(
         packed.in_proj_bias.slice(0, part * packed.width(), (part + 1) * packed.width()));
   }
-  parts->proj->weight.copy_(packed.out_proj->weight);
-  parts->proj->bias.copy_(packed.out_proj->bias);
-  return parts;
+  parts.proj->weight.copy_(packed.out_proj->weight);
+  parts.proj->bias.copy_(packed.out_proj->bias);
 }
 
 } // namespace vlreid

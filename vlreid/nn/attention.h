@@ -87,7 +87,7 @@ public:
   std::shared_ptr<Linear> q_proj, k_proj, v_proj, proj;
 };
 
-// The same weights in the split layout.
-std::shared_ptr<SplitAttention> split(const PackedAttention& packed);
+// The same weights in the split layout. REQUIRES: equal widths.
+void copy_split(const PackedAttention& packed, SplitAttention& parts);
 
 } // namespace vlreid

@@ -2,6 +2,7 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/nn/fused.h"
+#include "vlreid/nn/normed.h"
 
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
@@ -11,8 +12,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/native_layer_norm.h>
-#include <ATen/ops/native_layer_norm_backward.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -29,35 +28,6 @@ constexpr std::int64_t kRowsAtOnce = 2064;
 
 std::int64_t rows_at_once(const at::Tensor& x) {
   return x.device().is_cpu() ? kRowsAtOnce : x.numel() / x.size(-1);
-}
-
-at::Tensor as_rows(const at::Tensor& x) {
-  return x.reshape({-1, x.size(-1)});
-}
-
-struct Normed {
-  at::Tensor value; // in the type of the products
-  at::Tensor mean, deviation;
-};
-
-struct NormParameters {
-  at::Tensor weight, bias;
-};
-
-Normed normed(const at::Tensor& x, const NormParameters& norm, at::ScalarType type) {
-  auto [value, mean, deviation] =
-      at::native_layer_norm(x.to(at::kFloat), {x.size(-1)}, norm.weight.to(at::kFloat),
-                            norm.bias.to(at::kFloat), kLayerNormEpsilon);
-  return {value.to(type), mean, deviation};
-}
-
-// Gradients of x, weight and bias of a LayerNorm, each where it is asked for.
-std::array<at::Tensor, 3> norm_backward(const at::Tensor& gradient, const at::Tensor& x, const Normed& saved,
-                                        const NormParameters& norm, std::array<bool, 3> wanted) {
-  auto [of_x, of_weight, of_bias] = at::native_layer_norm_backward(
-      gradient.to(at::kFloat).view(x.sizes()), x.to(at::kFloat), {x.size(-1)}, saved.mean, saved.deviation,
-      norm.weight.to(at::kFloat), norm.bias.to(at::kFloat), wanted);
-  return {of_x, of_weight, of_bias};
 }
 
 at::Tensor column_sums(const at::Tensor& x) {

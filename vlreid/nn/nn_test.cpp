@@ -1,6 +1,7 @@
 #include "vlreid/base/error.h"
 #include "vlreid/nn/block_ops.h"
 #include "vlreid/nn/fused.h"
+#include "vlreid/nn/low_rank.h"
 #include "vlreid/nn/packed.h"
 #include "vlreid/nn/position.h"
 #include "vlreid/nn/transformer.h"
@@ -13,6 +14,8 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/sigmoid.h>
 #include <atomic>
@@ -53,7 +56,8 @@ TEST(Layers, LayerNormIsComputedInFloat32) {
 TEST(Attention, SplitLayoutGivesThePackedResult) {
   PackedAttention packed(128, 2);
   fill_with_noise(packed, 0.1);
-  const auto parts = split(packed);
+  const auto parts = std::make_shared<SplitAttention>(packed.width(), packed.heads());
+  copy_split(packed, *parts);
   const at::Tensor x = at::randn({2, 7, 128});
   const QueriesKeysValues a = packed.project(x), b = parts->project(x);
   EXPECT_TRUE(at::allclose(a.queries, b.queries, 1e-5, 1e-5));
@@ -245,6 +249,50 @@ TEST(WholeBlock, UnderAutocastIsCloseToFloat32) {
   expect_equal(plain, narrow, 0.05);
   block.set_recompute(Recompute::blocks);
   expect_equal(narrow, pass(block, x, rough), 0);
+}
+
+// One layer with a correction beside a plain one, after a LayerNorm and without.
+TEST(LowRank, ValuesAndGradientsAreThoseOfThePlainComposition) {
+  const at::Tensor x = at::randn({3, 5, 16}).requires_grad_(true), direction = at::randn({3, 5, 20});
+  LayerNorm norm(16);
+  fill_with_noise(norm, 0.3);
+  const auto parameter = [](std::vector<std::int64_t> sizes) {
+    return at::randn(sizes).requires_grad_(true);
+  };
+  const LowRankLayer corrected{.weight = parameter({8, 16}),
+                               .bias = parameter({8}),
+                               .a = parameter({2, 16}),
+                               .b = parameter({8, 2}),
+                               .scale = 0.7};
+  const LowRankLayer plain{.weight = parameter({12, 16}), .bias = parameter({12}), .a = {}, .b = {}};
+  std::vector<at::Tensor> inputs = {x,           norm.weight, norm.bias,    corrected.weight, corrected.bias,
+                                    corrected.a, corrected.b, plain.weight, plain.bias};
+  const auto gradients = [&](const at::Tensor& y) {
+    for (at::Tensor& input : inputs)
+      input.mutable_grad().reset();
+    (y * direction).sum().backward();
+    std::vector<at::Tensor> found;
+    for (const at::Tensor& input : inputs)
+      found.push_back(input.grad());
+    return found;
+  };
+  for (const LayerNorm* before :
+       {static_cast<const LayerNorm*>(nullptr), static_cast<const LayerNorm*>(&norm)}) {
+    const at::Tensor rows = before != nullptr ? before->forward(x) : x;
+    const at::Tensor expected = at::cat(
+        {at::linear(rows, corrected.weight + 0.7 * at::matmul(corrected.b, corrected.a), corrected.bias),
+         at::linear(rows, plain.weight, plain.bias)},
+        2);
+    const at::Tensor found = low_rank_linear(x, before, std::array{corrected, plain});
+    EXPECT_TRUE(at::allclose(found, expected, 1e-4, 1e-4));
+    const std::vector<at::Tensor> of_expected = gradients(expected), of_found = gradients(found);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      EXPECT_EQ(of_expected[i].defined(), of_found[i].defined()) << i;
+      if (of_expected[i].defined()) {
+        EXPECT_TRUE(at::allclose(of_found[i], of_expected[i], 1e-3, 1e-3)) << i;
+      }
+    }
+  }
 }
 
 TEST(Recomputed, DrawsTheSameNumbersAgainAndLeavesTheGeneratorAlone) {

@@ -8,6 +8,9 @@
 #include "vlreid/inference/embedder.h"
 #include "vlreid/tensor/span.h"
 
+#include <cmath>
+#include <numeric>
+
 namespace vlreid {
 namespace {
 
@@ -42,6 +45,14 @@ private:
   std::shared_ptr<ReidModel> model_;
   Embedder embedder_;
 };
+
+double mean_norm(const std::vector<float>& rows, std::int64_t dims) {
+  double sum = 0;
+  std::size_t count = 0;
+  for (auto row = rows.begin(); row != rows.end(); row += dims, ++count)
+    sum += std::sqrt(std::inner_product(row, row + dims, row, 0.0));
+  return sum / static_cast<double>(count);
+}
 
 void add_attention(RunExamples& examples, ReidModel& model, const TestTransformOptions& transform,
                    const Dataset& dataset) {
@@ -82,6 +93,14 @@ Evaluation evaluate_captions(const std::shared_ptr<ReidModel>& model, std::span<
   Borrowed embedder(model, config, options, EmbedderOutput::embedding);
   Progress progress("evaluate", "sentences and images", -1);
   return {.scores = score(embed_captions(*embedder, images, &progress), {}), .examples = {}};
+}
+
+FeatureNorms feature_norms(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
+                           const Config& config, const EvaluationOptions& options) {
+  Borrowed embedder(model, config, options, EmbedderOutput::embedding);
+  const LabelledFeatures features = embed_captions(*embedder, images, nullptr);
+  return {.images = mean_norm(features.gallery.values, features.dims),
+          .sentences = mean_norm(features.query.values, features.dims)};
 }
 
 at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,

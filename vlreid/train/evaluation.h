@@ -32,6 +32,13 @@ Evaluation evaluate_model(const std::shared_ptr<ReidModel>& model, const Dataset
 Evaluation evaluate_captions(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
                              const Config& config, const EvaluationOptions& options);
 
+// Mean norms of raw features in the space that images share with text.
+struct FeatureNorms {
+  double images = 0, sentences = 0;
+};
+FeatureNorms feature_norms(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
+                           const Config& config, const EvaluationOptions& options);
+
 // What stage 1 compares with text: [N, E] raw of the training images, test transform, without side
 // information.
 at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,

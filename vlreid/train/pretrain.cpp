@@ -3,16 +3,19 @@
 #include <ATen/ops/_unique2.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <numeric>
 
 #include "vlreid/base/error.h"
 #include "vlreid/base/log.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/datasets/captions.h"
 #include "vlreid/encoders/random_weights.h"
 #include "vlreid/nn/position.h"
 #include "vlreid/tensor/device.h"
 #include "vlreid/tensor/span.h"
 #include "vlreid/text/tokenizer.h"
+#include "vlreid/train/evaluation.h"
 #include "vlreid/train/run_loop.h"
 #include "vlreid/train/setup.h"
 #include "vlreid/weights/load.h"
@@ -23,6 +26,7 @@ namespace {
 
 constexpr const char* kWords = "token_embedding.weight";
 constexpr std::int64_t kLargestTableSide = 64;
+constexpr std::size_t kMeasuredImages = 512;
 constexpr const char* kResultFile = "clip.pth"; // the last epoch's weights
 
 // Rates and decay as CLIP's training of a ViT-B has them; no erasing, which hides what sentences name.
@@ -119,7 +123,7 @@ public:
       run_stage(loop, stages_.front());
       loop.next_stage();
     }
-    save_pth(folder_.path() / kResultFile, whole_clip());
+    save_pth(folder_.path() / kResultFile, result());
     folder_.write_page();
   }
 
@@ -132,6 +136,30 @@ private:
   StateDict whole_clip() const {
     StateDict state = plain_clip(*model_);
     state.set(kWords, words_.table_with(state.at(kWords)));
+    return state;
+  }
+
+  // What is scored or saved may use words that the training does not.
+  std::shared_ptr<ReidModel> whole_model() const {
+    return std::make_shared<ReidModel>(whole_clip(), model_options(), "the model in training");
+  }
+
+  EvaluationOptions evaluation_options() const {
+    return {.device = options_.device, .threads = options_.threads};
+  }
+
+  // Training from scratch leaves the norms of raw features to chance. Here the products of raw features
+  // become the logits, as they nearly are for OpenAI's weights (norms about 10, scale 100): losses on raw
+  // features, such as CLIP-ReID's (spec, section 4), need that. Cosines stay as they are.
+  StateDict result() const {
+    StateDict state = whole_clip();
+    if (config_.pretrain.sizes.empty()) return state;
+    const std::span<const CaptionedImage> some(images_.data(), std::min(images_.size(), kMeasuredImages));
+    const FeatureNorms norms = feature_norms(whole_model(), some, config_, evaluation_options());
+    const double wanted = std::exp(state.at("logit_scale").item<double>() / 2);
+    for (const auto& [name, norm] :
+         {std::pair("visual.proj", norms.images), std::pair("text_projection", norms.sentences)})
+      state.set(name, state.at(name) * (wanted / norm));
     return state;
   }
 
@@ -163,11 +191,7 @@ private:
                   .dataset = config_.pretrain.eval_split + " captions"};
     if (!scored_.empty())
       made.evaluate = [this](bool) {
-        // What is scored may use other words.
-        const auto whole =
-            std::make_shared<ReidModel>(whole_clip(), model_options(), "the model in training");
-        return evaluate_captions(whole, scored_, config_,
-                                 {.device = options_.device, .threads = options_.threads});
+        return evaluate_captions(whole_model(), scored_, config_, evaluation_options());
       };
     return made;
   }
@@ -230,6 +254,8 @@ void pretrain(const Config& config, const TrainOptions& options) {
   VLREID_REQUIRE(config.pretrain.sizes.empty() != options.weights.empty(), ErrorKind::usage, "pretrain",
                  options.weights.empty() ? "nothing to start from" : "weights and sizes",
                  "one of --weights and --sizes", "give one of them");
+  require_usable(options);
+  map_large_blocks();
   Pretraining(config, options).run();
 }
 

@@ -1,7 +1,8 @@
 // Contrastive pre-training of a CLIP on images and captions (Radford et al. 2021): symmetric InfoNCE with a
 // learned temperature, from scratch (PRETRAIN.SIZES) or from weights. One stage of the machinery that trains
 // the methods, so its folder holds the same files and is gone on with in the same way; checkpoints are plain
-// CLIPs under OpenAI's names, which every verb takes as weights.
+// CLIPs under OpenAI's names, which every verb takes as weights. From scratch, the projections of the last
+// file (clip.pth) are scaled so that products of raw features are the logits.
 #pragma once
 
 #include "vlreid/train/recipe.h"

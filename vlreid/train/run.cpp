@@ -4,6 +4,7 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/base/log.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/base/strings.h"
 #include "vlreid/tensor/device.h"
 #include "vlreid/train/run_loop.h"
@@ -112,6 +113,8 @@ private:
 void train(const Config& config, const TrainOptions& options) {
   VLREID_REQUIRE(!config.output_dir.empty(), ErrorKind::config, "OUTPUT_DIR", "nothing",
                  "a folder for the run", "set it");
+  require_usable(options);
+  map_large_blocks();
   Run(config, options).run();
 }
 

@@ -11,6 +11,7 @@
 #include "vlreid/base/random.h"
 #include "vlreid/base/stop.h"
 #include "vlreid/encoders/module_state.h"
+#include "vlreid/eval/run_record.h"
 #include "vlreid/weights/save.h"
 
 namespace vlreid {
@@ -23,17 +24,6 @@ constexpr std::size_t kNamedImages = 8;            // of a batch that diverged
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-NamedValues scores_of(const Metrics& metrics) {
-  const auto rank = [&](std::size_t k) {
-    return metrics.cmc.empty() ? 0 : metrics.cmc[std::min(k, metrics.cmc.size()) - 1];
-  };
-  return {{"mAP", metrics.mean_average_precision},
-          {"mINP", metrics.mean_inverse_negative_penalty},
-          {"rank1", rank(1)},
-          {"rank5", rank(5)},
-          {"rank10", rank(10)}};
 }
 
 // How much of the epoch is done when the update of batch number `batch` (from 1) is made.
@@ -232,7 +222,7 @@ void RunLoop::evaluate(const Stage& stage, bool is_last) {
   folder_.record({.kind = RecordKind::eval,
                   .at = {.stage = stage.number, .epoch = static_cast<int>(place_.epoch)},
                   .dataset = hooks_.dataset,
-                  .values = scores_of(result.scores.plain)});
+                  .values = score_values(result.scores.plain)});
   const double map = result.scores.plain.mean_average_precision;
   if (map > best_map_) {
     best_map_ = map;

@@ -9,6 +9,7 @@
 #include "vlreid/base/files.h"
 #include "vlreid/base/thread_pool.h"
 #include "vlreid/reid/training_state.h"
+#include "vlreid/tensor/device.h"
 #include "vlreid/text/templates.h"
 #include "vlreid/weights/load.h"
 
@@ -114,6 +115,12 @@ std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset
 
 std::uint64_t stage_seed(const Stage& stage, const Config& config) {
   return static_cast<std::uint64_t>(config.solver.seed) + (static_cast<std::uint64_t>(stage.number) << 48);
+}
+
+void require_usable(const TrainOptions& options) {
+  VLREID_REQUIRE(options.precision != Precision::f16 || parse_device(options.device).is_cuda(),
+                 ErrorKind::usage, "--dtype", "fp16 on " + options.device, "a GPU for fp16",
+                 "use bf16 or f32, or --device cuda");
 }
 
 StageTrainerOptions stage_trainer_options(const Stage& stage, const Config& config,

@@ -29,6 +29,9 @@ std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset
 
 // Stages draw apart from each other.
 std::uint64_t stage_seed(const Stage& stage, const Config& config);
+// Throws Error(usage) for options that cannot go together.
+void require_usable(const TrainOptions& options);
+
 StageTrainerOptions stage_trainer_options(const Stage& stage, const Config& config,
                                           const TrainOptions& options);
 
