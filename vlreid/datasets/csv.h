@@ -1,6 +1,6 @@
 // CSV as RFC 4180 has it, for large files: fields are views into the text, and only quoted fields with
 // doubled quotes are copied. Lines end with LF or CRLF, a byte order mark at the start is skipped, quoted
-// fields may hold line ends. Internal to `datasets`.
+// fields may hold line ends. For the folders that read users' tables.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,1 @@
+vlreid_fuzz(mat DEPS attributes)
