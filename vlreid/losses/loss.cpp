@@ -23,6 +23,10 @@ at::Tensor clip_loss(const LossInputs& inputs, const LossOptions&) {
   return clip_contrastive(inputs.image_features, inputs.text_features, inputs.logit_scale, inputs.labels);
 }
 
+at::Tensor frozen_feature_loss(const LossInputs& inputs, const LossOptions&) {
+  return smooth_l1(inputs.feature, inputs.frozen_feature);
+}
+
 at::Tensor identity_loss(const LossInputs& inputs, const LossOptions& options) {
   return sum_of(inputs.scores, [&](const at::Tensor& score) {
     return cross_entropy(score, inputs.labels, options.label_smoothing);
@@ -31,6 +35,10 @@ at::Tensor identity_loss(const LossInputs& inputs, const LossOptions& options) {
 
 at::Tensor image_to_text_loss(const LossInputs& inputs, const LossOptions& options) {
   return cross_entropy(inputs.text_logits, inputs.labels, options.label_smoothing);
+}
+
+at::Tensor memory_triplet_loss(const LossInputs& inputs, const LossOptions& options) {
+  return memory_triplet(inputs.feature_in_memory, inputs.labels, inputs.memory, options.margin.value_or(0));
 }
 
 at::Tensor prompt_contrast_loss(const LossInputs& inputs, const LossOptions&) {

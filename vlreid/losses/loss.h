@@ -16,6 +16,9 @@ struct LossInputs {
   std::vector<at::Tensor> metric_features; // [B, D] each
   at::Tensor feature;                      // [B, D] what centres are kept of
   at::Tensor centers;                      // [I, D]
+  at::Tensor frozen_feature;               // [B, D] of an encoder that does not learn
+  TripletMemory memory;                    // what is in it of earlier batches, for `feature_in_memory`
+  at::Tensor feature_in_memory;            // [B, E]
   at::Tensor text_logits;                  // [B, I] image features times the text features of all identities
   at::Tensor image_features;               // [B, E] of the pairs that contrastive losses compare
   at::Tensor text_features;                // [B, E]

@@ -4,6 +4,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/smooth_l1_loss.h>
 #include <ATen/ops/softplus.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <limits>
@@ -85,6 +86,39 @@ at::Tensor triplet(const at::Tensor& features, const at::Tensor& labels, const T
   const auto [positive, negative] = hardest_distances(features, labels, options);
   const at::Tensor gap = positive - negative; // [B]
   return options.margin ? (gap + *options.margin).relu().mean() : at::softplus(gap).mean();
+}
+
+at::Tensor memory_triplet(const at::Tensor& features, const at::Tensor& labels, const TripletMemory& memory,
+                          double margin) {
+  const NoAutocast full_precision(c10::autocast_dispatch_keyset);
+  ShapeLetters letters;
+  check_shape(features, {"B", "D"}, "features", letters);
+  check_shape(labels, {"B"}, "labels", letters);
+  check_shape(memory.features, {"M", "D"}, "features in memory", letters);
+  check_shape(memory.labels, {"M"}, "labels in memory", letters);
+  check_shape(memory.own, {"B"}, "places in memory", letters);
+  const at::Tensor x = widened(features), y = widened(memory.features);
+  const at::Tensor distances = (x.square().sum(1, true) + y.square().sum(1, true).t())
+                                   .addmm(x, y.t(), 1, -2)
+                                   .clamp_min(kSmallestSquare)
+                                   .sqrt(); // [B, M]
+  const at::Tensor places = at::arange(y.size(0), labels.options());
+  const at::Tensor same = same_label(labels, memory.labels), filled = memory.labels.ge(0).unsqueeze(0);
+  const at::Tensor positives = same.logical_and(same_label(memory.own, places).logical_not());
+  const at::Tensor negatives = same.logical_not().logical_and(filled);
+  const at::Tensor rows = positives.any(1).logical_and(negatives.any(1)).nonzero().squeeze(1);
+  if (rows.numel() == 0) return x.sum() * 0;
+  constexpr float kNever = std::numeric_limits<float>::infinity();
+  const at::Tensor positive = std::get<0>(distances.masked_fill(positives.logical_not(), -kNever).max(1));
+  const at::Tensor negative = std::get<0>(distances.masked_fill(negatives.logical_not(), kNever).min(1));
+  return (positive.index_select(0, rows) - negative.index_select(0, rows) + margin).relu().mean();
+}
+
+at::Tensor smooth_l1(const at::Tensor& features, const at::Tensor& targets) {
+  ShapeLetters letters;
+  check_shape(features, {"B", "D"}, "features", letters);
+  check_shape(targets, {"B", "D"}, "targets", letters);
+  return at::smooth_l1_loss(widened(features), widened(targets));
 }
 
 at::Tensor center_loss(const at::Tensor& features, const at::Tensor& labels, const at::Tensor& centers) {

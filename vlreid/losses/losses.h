@@ -40,6 +40,21 @@ TripletDistances hardest_distances(const at::Tensor& features, const at::Tensor&
                                    const TripletOptions& options = {});
 at::Tensor triplet(const at::Tensor& features, const at::Tensor& labels, const TripletOptions& options = {});
 
+// Rows of earlier batches beside the batch itself (cross-batch memory, Wang et al. 2020).
+struct TripletMemory {
+  at::Tensor features; // [M, D], without gradient
+  at::Tensor labels;   // [M] int64; -1: a place that is not filled yet
+  at::Tensor own;      // [B] int64: where in the memory each row of the batch lies, -1: nowhere
+};
+
+// The triplet loss with the hardest positive and negative of each row among the filled memory, the row's own
+// entry left out: mean over the rows that have both; 0 when none has.
+at::Tensor memory_triplet(const at::Tensor& features, const at::Tensor& labels, const TripletMemory& memory,
+                          double margin = 0.3);
+
+// Mean over all numbers of d^2 / 2 where |d| < 1, else |d| - 1/2: features, targets [B, D].
+at::Tensor smooth_l1(const at::Tensor& features, const at::Tensor& targets);
+
 // Mean over the batch of the squared distance to the own centre, clamped to 1e-12..1e12 (Wen et al. 2016):
 // features [B, D], centers [I, D].
 at::Tensor center_loss(const at::Tensor& features, const at::Tensor& labels, const at::Tensor& centers);

@@ -3,6 +3,7 @@
 #include "tests/support/golden.h"
 #include "tests/support/tensors.h"
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -207,6 +208,130 @@ TEST(Losses, ReducedTypesAreWidened) {
   const at::Tensor value = triplet(features, labels({0, 0, 1, 1}));
   EXPECT_EQ(value.scalar_type(), at::kFloat);
   EXPECT_NEAR(value.item<double>(), 2.3 / 4, 1e-5);
+}
+
+// The cases of golden/multimodal/losses.
+class MultimodalLosses : public testing::Test {
+protected:
+  void SetUp() override {
+    VLREID_GOLDEN(path, "multimodal/losses.safetensors");
+    file_ = std::make_unique<SafetensorsFile>(path);
+  }
+  at::Tensor get(const std::string& name) const { return golden_tensor(*file_, name); }
+  at::Tensor leaf(const std::string& name) const { return get(name).requires_grad_(); }
+
+  void expect_value(const at::Tensor& value, const std::string& name) const {
+    const double expected = get(name + ".value").item<double>();
+    EXPECT_NEAR(value.item<double>(), expected, 2e-5 * std::abs(expected)) << name;
+  }
+  void expect_gradient(const at::Tensor& leaf, const std::string& name) const {
+    const at::Tensor expected = get(name);
+    expect_close(leaf.grad(), expected, {.abs = 2e-4 * expected.abs().max().item<double>()}, name);
+  }
+
+private:
+  std::unique_ptr<SafetensorsFile> file_;
+};
+
+TEST_F(MultimodalLosses, SupervisedContrastive) {
+  for (const std::string name : {"supcon", "supcon_large", "supcon_rect"}) {
+    const bool is_square = name != "supcon_rect";
+    const at::Tensor a = leaf(name + ".a"), b = leaf(name + ".b");
+    const at::Tensor value = supervised_contrastive(a, b, get(name + (is_square ? ".labels" : ".labels_a")),
+                                                    get(name + (is_square ? ".labels" : ".labels_b")));
+    expect_value(value, name);
+    value.backward();
+    expect_gradient(a, name + ".grad.a");
+    expect_gradient(b, name + ".grad.b");
+  }
+}
+
+TEST_F(MultimodalLosses, CrossEntropy) {
+  for (const std::string name : {"xent_smooth_4", "xent_smooth_10", "xent_smooth_750"}) {
+    const at::Tensor scores = leaf(name + ".scores");
+    const at::Tensor value = cross_entropy(scores, get(name + ".labels"), 0.1);
+    expect_value(value, name);
+    value.backward();
+    expect_gradient(scores, name + ".grad.scores");
+  }
+}
+
+TEST_F(MultimodalLosses, Triplet) {
+  for (const std::string name :
+       {"triplet_margin0.3", "triplet_margin0.3_normalised", "triplet_margin0.3_small", "triplet_soft"}) {
+    const at::Tensor features = leaf(name + ".features");
+    TripletOptions options{.normalise = name.ends_with("normalised")};
+    if (name == "triplet_soft") options.margin.reset();
+    const at::Tensor value = triplet(features, get(name + ".labels"), options);
+    expect_value(value, name);
+    value.backward();
+    expect_gradient(features, name + ".grad.features");
+  }
+}
+
+TEST_F(MultimodalLosses, Mining) {
+  const TripletDistances hardest = hardest_distances(get("mining.features"), get("mining.labels"));
+  expect_close(hardest.positive.square(), get("mining.dist_ap").square(), {.rel = 1e-5}, "positive");
+  expect_close(hardest.negative.square(), get("mining.dist_an").square(), {.rel = 1e-5}, "negative");
+}
+
+TEST_F(MultimodalLosses, SmoothL1) {
+  const at::Tensor a = leaf("smooth_l1.a");
+  const at::Tensor value = smooth_l1(a, get("smooth_l1.b"));
+  expect_value(value, "smooth_l1");
+  value.backward();
+  expect_gradient(a, "smooth_l1.grad.a");
+}
+
+// Distances of each row to the rows of a memory, one by one.
+double expected_memory_triplet(const at::Tensor& rows, const at::Tensor& labels,
+                               const TripletMemory& memory) {
+  double sum = 0;
+  int count = 0;
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    double positive = -1, negative = INFINITY;
+    for (std::int64_t j = 0; j < memory.features.size(0); ++j) {
+      const auto label = memory.labels[j].item<std::int64_t>();
+      if (label < 0 || j == memory.own[i].item<std::int64_t>()) continue;
+      const double distance = (rows[i] - memory.features[j]).norm().item<double>();
+      if (label == labels[i].item<std::int64_t>())
+        positive = std::max(positive, distance);
+      else
+        negative = std::min(negative, distance);
+    }
+    if (positive < 0 || std::isinf(negative)) continue;
+    sum += std::max(0.0, positive - negative + 0.3);
+    ++count;
+  }
+  return count == 0 ? 0 : sum / count;
+}
+
+// Bug 11: the reference uses masks as row numbers; its value is not that of the hardest pairs.
+TEST_F(MultimodalLosses, MemoryTripletUsesTheHardestPairs) {
+  const std::string name = "triplet_xbm_as_reference";
+  const at::Tensor features = leaf(name + ".features"), identities = get(name + ".labels");
+  const TripletMemory memory{.features = get(name + ".bank"),
+                             .labels = get(name + ".bank_labels"),
+                             .own = at::arange(features.size(0), at::kLong)};
+  const at::Tensor value = memory_triplet(features, identities, memory);
+  const double expected = expected_memory_triplet(features.detach(), identities, memory);
+  EXPECT_NEAR(value.item<double>(), expected, 1e-4 * expected);
+  EXPECT_GT(std::abs(value.item<double>() - get(name + ".value").item<double>()), 1e-3);
+  value.backward();
+  EXPECT_GT(features.grad().abs().max().item<double>(), 0);
+}
+
+TEST(MemoryTriplet, PlacesThatAreNotFilledDoNotCount) {
+  const at::Tensor rows = numbers({0, 0, 3, 4}, {2, 2}).requires_grad_();
+  const TripletMemory memory{.features = numbers({0, 0, 3, 4, 0, 2, 0, 0.5}, {4, 2}),
+                             .labels = labels({0, 1, 0, -1}),
+                             .own = labels({0, 1})};
+  // Row 0: positive at 2, negative at 5; row 1 has no positive beside itself.
+  EXPECT_NEAR(memory_triplet(rows, labels({0, 1}), memory).item<double>(), 0, 1e-6);
+  EXPECT_NEAR(memory_triplet(rows, labels({0, 1}), memory, 4).item<double>(), 1, 1e-5);
+  const TripletMemory empty{
+      .features = at::zeros({4, 2}), .labels = labels({-1, -1, -1, -1}), .own = labels({-1, -1})};
+  EXPECT_EQ(memory_triplet(rows, labels({0, 1}), empty).item<double>(), 0);
 }
 
 } // namespace

@@ -13,6 +13,8 @@ class PromptLearner : public torch::nn::Module {
 public:
   // labels [B] int64: one prompt for each, in that order; undefined: all identities.
   virtual TextPrompt forward(const at::Tensor& labels) = 0;
+  // Of one identity, whose text features are averaged; forward() has all prompts of the first sentence first.
+  virtual std::int64_t sentences() const { return 1; }
   virtual std::int64_t identities() const = 0;
 };
 

@@ -112,7 +112,8 @@ TEST(PromptLearners, UnknownNamesAreAnError) {
   StateDict state;
   state.add("something", at::zeros({1}));
   EXPECT_THROW(make_prompt_learner(state, "file"), Error);
-  EXPECT_EQ(prompt_learners().names(), (std::vector<std::string>{"clip_reid", "ivlp", "ted"}));
+  EXPECT_EQ(prompt_learners().names(),
+            (std::vector<std::string>{"clip_reid", "coop_augmented", "ivlp", "ted"}));
 }
 
 } // namespace
