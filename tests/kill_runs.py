@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills training runs at random moments and lets them go on: what they leave must be what an undisturbed run leaves, to the bit.
 
-    kill_runs.py VLREID [--kills 50] [--seed 1]
+    kill_runs.py VLREID [--kills 50] [--seed 1] [--config multimodal/promptsrc]
 
 Most kills are SIGKILL; some are SIGTERM or SIGINT, after which the program saves its state and exits with 143 or 130. Every second run
 saves its state after every batch, the others where the options say so.
@@ -81,9 +81,10 @@ def main():
     parser.add_argument("vlreid")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--config", default="person/vit_clipreid", help="the method, as a file of configs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vlreid-kills-") as folder:
-        killer = Killer(Job(arguments.vlreid, folder), arguments.kills, arguments.seed)
+        killer = Killer(Job(arguments.vlreid, folder, config=arguments.config, vision_blocks=2, text_blocks=2), arguments.kills, arguments.seed)
         while killer.kills < killer.wanted and not killer.problems:
             killer.run_to_its_end()
     print(f"{killer.kills} kills in {killer.runs} runs:", ", ".join(f"{n} {what}" for what, n in sorted(killer.count.items())))

@@ -79,15 +79,15 @@ def make_set(binary, folder, kind="person"):
                "--images-per-camera", "2", "--distractors", "2", "--junk", "1")
 
 
-def make_job(binary, folder, epochs=(2, 2), kind="person", **clip):
-    """Images, weights and the configuration of a CLIP-ReID run of seconds: set, clip.safetensors, tiny.yml."""
+def make_job(binary, folder, epochs=(2, 2), kind="person", config="person/vit_clipreid", **clip):
+    """Images, weights and the configuration of a run of seconds (CLIP-ReID if nothing is said): set, clip.safetensors, tiny.yml."""
     folder = pathlib.Path(folder).resolve()
     folder.mkdir(exist_ok=True)
     make_set(binary, folder / "set", kind)
     write_clip(folder / "clip.safetensors", **clip)
     stage = "IMS_PER_BATCH: 8, LOG_PERIOD: 1, EVAL_PERIOD: 1, CHECKPOINT_PERIOD: 1, MAX_EPOCHS: "
     name, size = ("veri", [64, 64]) if kind == "vehicle" else ("market1501", [64, 32])
-    (folder / "tiny.yml").write_text(f"""_BASE_: {CONFIGS}/person/vit_clipreid.yml
+    (folder / "tiny.yml").write_text(f"""_BASE_: {CONFIGS}/{config}.yml
 INPUT: {{SIZE_TRAIN: {size}, SIZE_TEST: {size}}}
 DATASETS: {{NAMES: {name}, ROOT_DIR: {folder}/set}}
 SOLVER:
@@ -100,9 +100,9 @@ class Job:
     """One training job in `folder`. Its run NAME works in the folder NAME and leaves everything in NAME/run: the same OUTPUT_DIR for
     all, since it stands in the files."""
 
-    def __init__(self, binary, folder, epochs=(2, 2)):
+    def __init__(self, binary, folder, epochs=(2, 2), **job):
         self.binary, self.folder = str(pathlib.Path(binary).resolve()), pathlib.Path(folder)
-        make_job(self.binary, folder, epochs)
+        make_job(self.binary, folder, epochs, **job)
 
     def run_folder(self, name):
         return self.folder / name / "run"
@@ -160,10 +160,11 @@ def main():
     parser.add_argument("vlreid")
     parser.add_argument("folder")
     parser.add_argument("--kind", default="person")
+    parser.add_argument("--config", default="person/vit_clipreid")
     parser.add_argument("--vision-blocks", type=int, default=1)
     parser.add_argument("--text-blocks", type=int, default=1)
     arguments = parser.parse_args()
-    make_job(arguments.vlreid, arguments.folder, kind=arguments.kind, vision_blocks=arguments.vision_blocks, text_blocks=arguments.text_blocks)
+    make_job(arguments.vlreid, arguments.folder, kind=arguments.kind, config=arguments.config, vision_blocks=arguments.vision_blocks, text_blocks=arguments.text_blocks)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts a run with every YAML file of configs/person, veri and VehicleID on small weights and pictures: one epoch of each stage.
+"""Starts a run with every YAML file of configs/person, veri, multimodal and VehicleID on small weights and pictures: one epoch of each stage.
 
     train_configs.py VLREID [FAMILY/NAME ...]
 
@@ -31,7 +31,7 @@ def make_vehicleid(folder, pictures):
 
 def command(config, folder):
     family, name = config.parent.name, config.stem
-    side = ["64", "32"] if family == "person" else ["64", "64"]
+    side = ["64", "32"] if family in ("person", "multimodal") else ["64", "64"]
     is_resnet, has_stages = name.startswith("cnn"), "base" not in name
     words = ["train", "--config-file", str(config), "--weights", str(find_golden("common/tiny-rn.pt")) if is_resnet else "clip.safetensors"]
     words += ["--out", f"runs/{family}/{name}"] + (["--dry-run"] if family == "VehicleID" else [])
@@ -40,7 +40,7 @@ def command(config, folder):
             words += [f"SOLVER.{section}{key}", value]
     for key in ("INPUT.SIZE_TRAIN", "INPUT.SIZE_TEST"):
         words += [key, f"[{', '.join(side)}]"]
-    return words + ["DATASETS.ROOT_DIR", str(folder / family)]
+    return words + ["DATASETS.ROOT_DIR", str(folder / ("person" if family == "multimodal" else family))]
 
 
 def problem_of(binary, config, folder):
@@ -55,7 +55,7 @@ def problem_of(binary, config, folder):
 
 def main():
     binary, wanted = str(pathlib.Path(sys.argv[1]).resolve()), sys.argv[2:]
-    configs = [path for family in ("person", "veri", "VehicleID") for path in sorted((CONFIGS / family).glob("*.yml"))]
+    configs = [path for family in ("person", "veri", "multimodal", "VehicleID") for path in sorted((CONFIGS / family).glob("*.yml"))]
     configs = [path for path in configs if not wanted or f"{path.parent.name}/{path.stem}" in wanted]
     with tempfile.TemporaryDirectory(prefix="vlreid-configs-") as name:
         folder = pathlib.Path(name)

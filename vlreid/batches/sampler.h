@@ -53,6 +53,12 @@ const Registry<SamplerFactory>& samplers();
 // choose.
 std::string sampler_name(std::string_view config_value);
 
+// Batches of two lists of items in turn, those of the second (items from `second_begins` on) after each of
+// the first; the longer one goes on alone, or its rest is left out.
+std::unique_ptr<Sampler> make_alternating_sampler(std::unique_ptr<Sampler> first,
+                                                  std::unique_ptr<Sampler> second, std::size_t second_begins,
+                                                  bool ends_with_shorter = false);
+
 // Batches that are given: epochs[i] for epoch first_epoch + i; other epochs are ErrorKind::data.
 std::unique_ptr<Sampler> make_listed_sampler(std::vector<BatchList> epochs, std::uint64_t first_epoch = 1);
 

@@ -32,6 +32,9 @@ struct ModelOptions {
   bool sie_view = false;
   double sie_factor = 3.0;
   bool use_lora = false;
+  std::int64_t deep_prompts = 2;
+  std::string deep_prompts_path;
+  std::string frozen_path;
   double id_loss_weight = 1.0;
   double triplet_loss_weight = 1.0;
   double text_loss_weight = 1.0;
@@ -69,6 +72,14 @@ struct ModelOptions {
     v("SIE_VIEW", sie_view, {"add a learned embedding of the view to the class token"});
     v("SIE_COE", sie_factor, {.help = "factor of that embedding"});
     v("USE_LORA", use_lora, {"train LoRA matrices instead of the encoder's own weights (FT)"});
+    v("VPT_CTX", deep_prompts,
+      {.help = "learned tokens of each block in both encoders (ivlp, promptsrc; our key)",
+       .minimum = 1,
+       .maximum = 10});
+    v("VPT_PATH", deep_prompts_path,
+      {"weights whose learned tokens (names with VPT) they start from; empty: random (our key)"});
+    v("FROZEN_PATH", frozen_path,
+      {"CLIP weights of promptsrc's frozen encoder; empty: those that training starts from (our key)"});
     v("ID_LOSS_WEIGHT", id_loss_weight, {.help = "weight of each identity cross-entropy", .minimum = 0});
     v("TRIPLET_LOSS_WEIGHT", triplet_loss_weight, {.help = "weight of each triplet loss", .minimum = 0});
     v("I2T_LOSS_WEIGHT", text_loss_weight,
@@ -150,11 +161,18 @@ struct InputOptions {
 struct DatasetSelection {
   std::string name = "market1501";
   std::string root = "../data";
+  std::string merged, test;
+  bool alternates = false;
 
   template <class V>
   void visit(V& v) {
     v("NAMES", name, {"dataset ('vlreid list datasets' prints them); one name"});
     v("ROOT_DIR", root, {"folder that holds it"});
+    v("MERGED", merged,
+      {"second dataset whose training images are added, as identities of their own (our key)"});
+    v("ALTERNATE", alternates,
+      {"batches of the set in NAMES and of the one in MERGED take turns instead of being mixed (our key)"});
+    v("TEST", test, {"dataset to score on while training; empty: the one in NAMES (our key)"});
   }
 };
 

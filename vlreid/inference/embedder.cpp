@@ -49,7 +49,7 @@ TestTransformOptions transform_options(const EmbedderOptions& options, const Rei
   const PixelStatistics& usual = model.is_resnet() ? kImageNetPixels : kVitPixels;
   TestTransformOptions made{.height = static_cast<int>(model.image_size().height),
                             .width = static_cast<int>(model.image_size().width),
-                            .filter = Filter::bilinear,
+                            .filter = options.filter,
                             .mean = usual.mean,
                             .std = usual.std};
   const auto set = [](std::array<float, 3>& to, const std::optional<std::array<double, 3>>& from) {

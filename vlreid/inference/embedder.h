@@ -35,6 +35,7 @@ struct EmbedderOptions {
   TestViews views = TestViews::plain;
   std::uint64_t seed = 0; // of the shifts
   EmbedderOutput output = EmbedderOutput::embedding;
+  Filter filter = Filter::bilinear; // of resizing; Multimodal-ReID's stage 1 has the one of training
 };
 
 // Camera and view of an image, for models with side information (SIE); ignored by others.

@@ -10,12 +10,13 @@ namespace vlreid {
 namespace {
 
 // The file holds 9 significant digits.
-constexpr double kRelative = 5e-9;
+constexpr double kRelative = 5e-9, kExact = 1e-12;
 
-void expect_rates(const Schedule& schedule, const nlohmann::json& rates, const std::string& what) {
+void expect_rates(const Schedule& schedule, const nlohmann::json& rates, const std::string& what,
+                  double tolerance = kRelative) {
   for (std::size_t i = 0; i < rates.size(); ++i) {
     const auto expected = rates[i].get<double>();
-    EXPECT_NEAR(schedule(static_cast<double>(i) + 1), expected, kRelative * expected)
+    EXPECT_NEAR(schedule(static_cast<double>(i) + 1), expected, tolerance * expected)
         << what << ", epoch " << i + 1;
   }
 }
@@ -62,6 +63,20 @@ TEST(Schedules, LinearAndConstantWarmUp) {
                                                      .gamma = made["GAMMA"]});
     expect_rates(schedule, made["lr"], made["WARMUP_METHOD"]);
   }
+}
+
+TEST(Schedules, OfMultimodalReid) {
+  VLREID_GOLDEN(path, "multimodal/schedules.json");
+  const nlohmann::json facts = read_golden_json("multimodal/schedules.json");
+  const Config config = load_config(test_data("../configs/multimodal/coop.yml"));
+  for (const auto& [name, made] : facts["stage1_cosine"].items()) {
+    ScheduleOptions options = schedule_options(config.solver.stage1);
+    options.epochs = static_cast<std::int64_t>(made["lr_epoch_1_to_T"].size());
+    expect_rates(make_warmup_cosine(options), made["lr_epoch_1_to_T"], name, kExact);
+  }
+  for (const auto& [name, made] : facts["stage2_warmup_multistep"].items())
+    expect_rates(make_warmup_multistep(schedule_options(config.solver.stage2)), made["lr_epoch_0_to_T-1"],
+                 name, kExact);
 }
 
 // Base 5e-6: 0.19 of it in epoch 1, all of it in epoch 10, a tenth from 30 on, a hundredth from 50 on.

@@ -17,29 +17,34 @@ namespace vlreid {
 namespace {
 
 constexpr double kMixedShare = 0.2; // of the image adapter in `feature` (spec/multimodal.md, section 5)
-constexpr std::int64_t kIdentitiesAtOnce = 256; // of one pass through the text encoder
-constexpr const char* kFrozenCopy =
-    "ZS_image_encoder."; // PromptSRC's frozen encoder: only its training reads it
+constexpr std::int64_t kIdentitiesAtOnce = 256;            // of one pass through the text encoder
+constexpr const char* kFrozenEncoder = "ZS_image_encoder"; // PromptSRC's: only its training reads it
 
 bool is_plain_clip(const StateDict& middle) {
   for (const auto& [name, tensor] : middle)
     if (name.starts_with("bottleneck") || name.starts_with("classifier") ||
         name.starts_with("prompt_learner."))
       return false;
-  return middle.has("token_embedding.weight");
+  return middle.has("token_embedding.weight") && has_square_table(middle.below("visual."));
 }
 
-// What a file carries beside the model: OpenAI's integers, PromptSRC's second encoder.
+bool is_of_frozen_encoder(const std::string& name) {
+  return name.starts_with(std::string(kFrozenEncoder) + ".");
+}
+
+constexpr const char* kSecond = "second"; // child: the model of the second set of hard sharing
+
+// OpenAI's integers, which files carry beside the model, and the second model of hard sharing.
 bool is_aside(const std::string& name) {
-  return name == "input_resolution" || name == "context_length" || name == "vocab_size" ||
-         name.starts_with(kFrozenCopy);
+  return name.starts_with(std::string(kSecond) + ".") || name == "input_resolution" ||
+         name == "context_length" || name == "vocab_size";
 }
 
 // The middle form of weights/naming.h under this model's names.
-StateDict under_model_names(const StateDict& middle, const StateDict& text) {
+StateDict under_model_names(const StateDict& middle, const StateDict& text, bool keeps_frozen_encoder) {
   StateDict state;
   for (const auto& [name, tensor] : middle) {
-    if (is_aside(name)) continue;
+    if (is_aside(name) || (is_of_frozen_encoder(name) && !keeps_frozen_encoder)) continue;
     if (name.starts_with("visual."))
       state.add("image_encoder." + name.substr(std::string("visual.").size()), tensor);
     else
@@ -95,8 +100,9 @@ void ReidModel::build(const StateDict& middle, const std::string& place) {
   if (const at::Tensor* table = middle.find("token_embedding.weight"); table != nullptr && table->dim() == 2)
     token_embedding_ =
         register_module("token_embedding", std::make_shared<TokenTable>(table->size(0), table->size(1)));
+  if (options_.keeps_frozen_encoder) build_frozen_encoder(middle, place);
 
-  StateDict state = under_model_names(middle, text);
+  StateDict state = under_model_names(middle, text, options_.keeps_frozen_encoder);
   if (is_plain) {
     const PositionResize kind = options_.resize.value_or(PositionResize::bilinear);
     state = with_table_for(*image_encoder_, std::move(state), kind);
@@ -132,6 +138,15 @@ void ReidModel::build_heads(const StateDict& middle) {
     mixer_[1] = list->register_module(
         "2", std::make_shared<Linear>(LinearShape{.in = narrow, .out = wide, .has_bias = false}));
   }
+}
+
+void ReidModel::build_frozen_encoder(const StateDict& middle, const std::string& place) {
+  const StateDict frozen = middle.below(std::string(kFrozenEncoder) + ".");
+  if (frozen.empty()) return;
+  const Geometry geometry = infer_geometry(frozen, {.image = options_.image, .stride = {}}, place);
+  frozen_encoder_ = register_module(
+      kFrozenEncoder,
+      make_image_encoder(frozen, {.image = geometry.image, .stride = geometry.stride}, place));
 }
 
 void ReidModel::check_sie(const std::string& place) const {
@@ -232,10 +247,18 @@ TrainingOutput ReidModel::forward(const at::Tensor& images, const at::Tensor& ca
           .features = features};
 }
 
+ImageFeatures ReidModel::frozen_features(const at::Tensor& images) {
+  VLREID_ASSERT(has_frozen_encoder());
+  const c10::NoGradGuard no_grad;
+  return frozen_encoder_->forward(images, {});
+}
+
 at::Tensor ReidModel::encode_identities(const at::Tensor& labels) {
   VLREID_REQUIRE(has_prompts(), ErrorKind::data, "text features", "weights without learned prompts",
                  "weights of stage 1 or 2 of a method with prompts");
-  return text_encoder_->forward(prompt_learner_->forward(labels));
+  const at::Tensor features = text_encoder_->forward(prompt_learner_->forward(labels)); // [S I, E]
+  const std::int64_t sentences = prompt_learner_->sentences();
+  return sentences == 1 ? features : features.view({sentences, -1, features.size(1)}).mean(0);
 }
 
 at::Tensor ReidModel::text_features() {
@@ -261,9 +284,31 @@ void ReidModel::to_device(at::Device device) {
   release_inference();
 }
 
+void ReidModel::add_second(std::shared_ptr<ReidModel> second, bool keeps_text) {
+  second->unregister_module("image_encoder");
+  second->image_encoder_ = image_encoder_;
+  if (!keeps_text) {
+    second->unregister_module("text_encoder");
+    second->text_encoder_ = text_encoder_;
+  }
+  second_ = register_module(kSecond, std::move(second));
+}
+
+ReidModel& ReidModel::of_set(int set) {
+  VLREID_ASSERT(set == 0 || second_ != nullptr);
+  return set == 0 ? *this : *second_;
+}
+
 StateDict ReidModel::state() const {
-  StateDict state = state_of(*this);
-  return family_ == Family::mm ? rename(state, Family::clip_reid, Family::mm, "model") : state;
+  StateDict state;
+  const std::string prefix = std::string(kSecond) + ".";
+  for (const auto& [name, tensor] : state_of(*this))
+    if (!name.starts_with(prefix)) state.add(name, tensor);
+  if (family_ == Family::mm) state = rename(state, Family::clip_reid, Family::mm, "model");
+  if (second_)
+    for (const auto& [name, tensor] : second_->state())
+      state.add(prefix + name, tensor);
+  return state;
 }
 
 std::int64_t ReidModel::identities() const {

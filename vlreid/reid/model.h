@@ -36,6 +36,8 @@ struct ReidOptions {
   std::optional<std::int64_t> views = {};
   NeckFeature neck = NeckFeature::before;
   AdapterOptions adapter = {};
+  // PromptSRC's second encoder is kept, for training; nothing else reads it.
+  bool keeps_frozen_encoder = false;
   InferenceType inference = {};
 };
 
@@ -83,12 +85,23 @@ public:
   TrainingOutput forward(const at::Tensor& images, const at::Tensor& cameras = {},
                          const at::Tensor& views = {});
 
+  // `feature` with a share of Multimodal-ReID's adapter in it, as it is where the file has none.
+  at::Tensor mixed(const at::Tensor& feature) const;
+  // What PromptSRC's frozen encoder makes of the images, without gradients. REQUIRES: has_frozen_encoder().
+  ImageFeatures frozen_features(const at::Tensor& images);
   // Features of identities (labels [B]; undefined: all), differentiable, [B, E] raw. REQUIRES: has_prompts().
   at::Tensor encode_identities(const at::Tensor& labels);
   // The same of all identities without gradients, in parts.
   at::Tensor text_features();
   // Of sentences, tokens [L, 77] -> [L, E] raw, differentiable. REQUIRES: has_token_embedding().
   at::Tensor encode_text(const at::Tensor& tokens);
+
+  // Hard sharing (spec/multimodal.md, section 8): the model of a second training set, child `second`, gives
+  // up its image encoder for this one's, and its text encoder unless it keeps that.
+  void add_second(std::shared_ptr<ReidModel> second, bool keeps_text);
+  // 0: this model; 1: the second. REQUIRES: that it is there.
+  ReidModel& of_set(int set);
+  bool has_second() const { return second_ != nullptr; }
 
   void to_device(at::Device device);
   // Names as CLIP-ReID or, for files of Multimodal-ReID, as that has them. The tensors are the model's own.
@@ -97,6 +110,7 @@ public:
   bool has_text() const { return text_encoder_ != nullptr; }
   bool has_prompts() const { return prompt_learner_ != nullptr && has_text(); }
   bool has_token_embedding() const { return token_embedding_ != nullptr && has_text(); }
+  bool has_frozen_encoder() const { return frozen_encoder_ != nullptr; }
   bool has_heads() const { return heads_[0].neck != nullptr; }
   bool uses_sie() const { return cv_embed_.defined() && (options_.sie_camera || options_.sie_view); }
   bool is_resnet() const {
@@ -122,18 +136,19 @@ public:
 private:
   void build(const StateDict& middle, const std::string& place);
   void build_heads(const StateDict& middle);
+  void build_frozen_encoder(const StateDict& middle, const std::string& place);
   void check_sie(const std::string& place) const;
   std::shared_ptr<const ImageInference> inference();
-  at::Tensor mixed(const at::Tensor& feature) const;
   at::Tensor normed_by_neck(const Head& head, const at::Tensor& feature) const;
 
   ReidOptions options_;
   Family family_;
-  std::shared_ptr<ImageEncoder> image_encoder_;
+  std::shared_ptr<ImageEncoder> image_encoder_, frozen_encoder_;
   std::shared_ptr<TextEncoder> text_encoder_;
   std::shared_ptr<PromptLearner> prompt_learner_;
   std::array<Head, 2> heads_;
   std::array<std::shared_ptr<Linear>, 2> mixer_; // Multimodal-ReID's image adapter, null otherwise
+  std::shared_ptr<ReidModel> second_;
   at::Tensor cv_embed_, logit_scale_;
   std::shared_ptr<TokenTable> token_embedding_; // part of plain CLIP files only, null otherwise
   std::shared_ptr<const ImageInference> inference_;

@@ -7,7 +7,6 @@
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/text/templates.h"
 #include "vlreid/text/tokenizer.h"
-#include "vlreid/weights/naming.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/embedding.h>
@@ -31,7 +30,16 @@ constexpr std::int64_t kDeepBlocks = 8;
 
 // The learned words by which a method's prompt learner is known.
 const char* words_name(const std::string& prompt) {
-  return prompt == "ted" ? "cls_vector" : "cls_ctx";
+  if (prompt == "ted") return "cls_vector";
+  return prompt == "ivlp" || prompt == "promptsrc" ? "ctx" : "cls_ctx";
+}
+
+bool is_deep_prompt(const std::string& name) {
+  return name.find("VPT") != std::string::npos;
+}
+
+StateDict middle_form(const StateDict& weights, const std::string& place) {
+  return to_openai(weights, detect_family(weights, place), place);
 }
 
 bool is_text_name(const std::string& name) {
@@ -43,7 +51,7 @@ bool is_text_name(const std::string& name) {
 class Builder {
 public:
   Builder(const StateDict& weights, const TrainingStateOptions& options, const std::string& place)
-      : options_(options), place_(place), middle_(to_openai(weights, detect_family(weights, place), place)),
+      : options_(options), place_(place), middle_(middle_form(weights, place)),
         visual_(middle_.below("visual.")),
         generator_(at::make_generator<at::CPUGeneratorImpl>(options.seed)) {}
 
@@ -55,13 +63,16 @@ public:
           [&](at::IntArrayRef s) { return normal(s, 0.02); });
     add_head("", widths.feature);
     add_head("_proj", widths.proj);
+    if (options_.adapts_feature) add_feature_adapter(widths.feature);
     add_encoder();
     if (options_.prompt != "none") {
       add_prompt();
       add_text();
     }
+    if (options_.deep_prompts > 0) add_deep_prompts();
+    if (options_.keeps_frozen_encoder) add_frozen_encoder();
     if (options_.uses_lora) add_lora();
-    return rename(state_, Family::openai, Family::clip_reid, place_);
+    return rename(state_, Family::openai, options_.names, place_);
   }
 
 private:
@@ -116,6 +127,7 @@ private:
         make_image_encoder(visual_, {.image = options_.image, .stride = options_.stride}, place_);
     const std::string table = position_table_name(visual_);
     for (const auto& [name, tensor] : visual_) {
+      if (options_.deep_prompts > 0 && is_deep_prompt(name)) continue;
       const bool is_other_grid = name == table && tensor.size(0) != 1 + encoder->grid().count();
       state_.add("visual." + name,
                  is_other_grid ? resize_positions(tensor.to(at::kFloat), encoder->grid(), options_.resize)
@@ -129,7 +141,59 @@ private:
     if (options_.keeps_logit_scale)
       add("logit_scale", {}, [](at::IntArrayRef s) { return at::ones(s) * std::log(1 / 0.07); });
     for (const auto& [name, tensor] : middle_)
-      if (is_text_name(name)) state_.add(name, tensor);
+      if (is_text_name(name) && (options_.deep_prompts == 0 || !is_deep_prompt(name)))
+        state_.add(name, tensor);
+  }
+
+  // In and out without biases, a quarter as wide between (spec/multimodal.md, section 5).
+  void add_feature_adapter(std::int64_t width) {
+    const auto make = [&](at::IntArrayRef s) { return normal(s, kClassifierDeviation); };
+    add("adapter.fc.0.weight", {width / 4, width}, make);
+    add("adapter.fc.2.weight", {width, width / 4}, make);
+  }
+
+  // Tokens beside the patches, and in each block but the first of both encoders those that replace them.
+  void add_deep_prompts() {
+    const StateDict text = text_tower(state_);
+    const std::int64_t blocks = count_blocks(visual_, "transformer.resblocks."), n = options_.deep_prompts;
+    VLREID_REQUIRE(blocks > 0, ErrorKind::config, "MODEL.PROMPT",
+                   "learned tokens in an encoder without transformer blocks", "a ViT");
+    if (!options_.deep_prompt_weights.empty())
+      for (const auto& [name, tensor] : middle_form(options_.deep_prompt_weights, "MODEL.VPT_PATH"))
+        if (is_deep_prompt(name) && tensor.size(0) == n) middle_.set(name, tensor);
+    add_deep_prompt("visual.VPT", n, visual_.at("class_embedding").size(0));
+    for (std::int64_t i = 1; i < blocks; ++i)
+      add_deep_prompt("visual." + deep_prompt_name(i), n, visual_.at("class_embedding").size(0));
+    for (std::int64_t i = 1; i < count_blocks(text, "transformer.resblocks."); ++i)
+      add_deep_prompt(deep_prompt_name(i), n, text.at("text_projection").size(0));
+  }
+
+  static std::string deep_prompt_name(std::int64_t block) {
+    return "transformer.resblocks." + std::to_string(block) + ".VPT_shallow";
+  }
+
+  void add_deep_prompt(const std::string& name, std::int64_t count, std::int64_t width) {
+    add(name, {count, width}, [&](at::IntArrayRef s) { return normal(s, kPromptDeviation); });
+  }
+
+  void add_frozen_encoder() {
+    const std::string prefix = "ZS_image_encoder.";
+    if (const StateDict stored = middle_.below(prefix); !stored.empty()) {
+      for (const auto& [name, tensor] : stored)
+        state_.add(prefix + name, tensor);
+      return;
+    }
+    const StateDict source = options_.frozen_weights.empty()
+                                 ? visual_
+                                 : middle_form(options_.frozen_weights, "MODEL.FROZEN_PATH").below("visual.");
+    const auto encoder = make_image_encoder(source, {.image = options_.image}, "MODEL.FROZEN_PATH");
+    VLREID_REQUIRE(encoder->has_class_token(), ErrorKind::config, "MODEL.FROZEN_PATH", "a ResNet", "a ViT");
+    for (const auto& [name, tensor] : source)
+      if (!is_deep_prompt(name))
+        state_.add(prefix + name,
+                   name == "positional_embedding"
+                       ? resize_positions(tensor.to(at::kFloat), encoder->grid(), options_.resize)
+                       : tensor);
   }
 
   void add_prompt() {
@@ -140,10 +204,11 @@ private:
                    "plain CLIP weights, or a checkpoint with learned prompts",
                    "set MODEL.PRETRAIN_PATH to the CLIP weights");
     const SentenceTemplate& sentence = sentence_template(options_.prompt);
-    const at::Tensor embedded = embed(fill(sentence.sentences.front(), options_.word)); // [1, T, D]
+    const at::Tensor embedded = embed(sentences_of(sentence)); // [S, T, D]
     const std::int64_t learned = sentence.shared + sentence.own, width = embedded.size(2);
-    state_.add("prompt_learner.token_prefix", embedded.slice(1, 0, sentence.prefix));
-    state_.add("prompt_learner.token_suffix", embedded.slice(1, sentence.prefix + learned));
+    const std::string several = sentence.sentences.size() > 1 ? "es" : "";
+    state_.add("prompt_learner.token_prefix" + several, embedded.slice(1, 0, sentence.prefix));
+    state_.add("prompt_learner.token_suffix" + several, embedded.slice(1, sentence.prefix + learned));
     const std::vector<std::int64_t> own = {options_.identities, sentence.own, width};
     if (sentence.shared == 0) return add_words(words, own);
     add_words("cls_ctx_per_id", own);
@@ -153,6 +218,14 @@ private:
       add_words("compound_prompts_text." + std::to_string(i), {sentence.shared, width});
       add_words("compound_per_id_prompts_text." + std::to_string(i), own);
     }
+  }
+
+  std::vector<std::string> sentences_of(const SentenceTemplate& sentence) const {
+    std::vector<std::string> all;
+    for (const std::string& word : options_.words)
+      for (const std::string& filled : fill(sentence, word))
+        all.push_back(filled);
+    return all;
   }
 
   void add_words(const std::string& name, const std::vector<std::int64_t>& shape) {
@@ -170,15 +243,18 @@ private:
     }
   }
 
-  at::Tensor embed(const std::string& sentence) const {
+  at::Tensor embed(const std::vector<std::string>& sentences) const {
     const at::Tensor table = middle_.at("token_embedding.weight").to(at::kFloat);
     const at::Tensor* positions = middle_.find("positional_embedding");
     const auto context = positions == nullptr ? kContextLength : static_cast<int>(positions->size(0));
-    const TokenRow row = clip_tokenizer().tokenize(sentence, {.context_length = context});
     VLREID_REQUIRE(table.dim() == 2 && table.size(0) >= kVocabularySize, ErrorKind::data, place_,
                    "a token embedding of another vocabulary", "CLIP's 49408 words");
-    std::vector<std::int64_t> ids(row.ids.begin(), row.ids.end());
-    return at::embedding(table, at::tensor(ids, at::kLong)).unsqueeze(0);
+    std::vector<std::int64_t> ids;
+    for (const std::string& sentence : sentences) {
+      const TokenRow row = clip_tokenizer().tokenize(sentence, {.context_length = context});
+      ids.insert(ids.end(), row.ids.begin(), row.ids.end());
+    }
+    return at::embedding(table, at::tensor(ids, at::kLong).view({-1, context}));
   }
 
   void add_lora() {

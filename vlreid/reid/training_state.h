@@ -6,7 +6,7 @@
 #pragma once
 
 #include "vlreid/nn/position.h"
-#include "vlreid/weights/state_dict.h"
+#include "vlreid/weights/naming.h"
 
 #include <cstdint>
 #include <string>
@@ -21,12 +21,22 @@ std::vector<std::int64_t> lora_blocks(const std::string& position, std::int64_t 
 struct TrainingStateOptions {
   std::int64_t identities = 0;
   std::int64_t sie_rows = 0;   // of cv_embed; 0: none
-  std::string prompt = "none"; // none, clipreid, ted: "none" leaves the text side out altogether
-  std::string word = "person"; // in the sentence
-  Grid image = {256, 128};     // pixels; the positional table is resized to it
+  std::string prompt = "none"; // of text/templates.h; "none" leaves the text side out altogether
+  // In the sentence, or one for each identity: a sentence of its own.
+  std::vector<std::string> words = {"person"};
+  Grid image = {256, 128}; // pixels; the positional table is resized to it
   std::int64_t stride = 16;
   PositionResize resize = PositionResize::bilinear;
   bool keeps_logit_scale = false; // FT has it in its files
+  // Multimodal-ReID: its names; learned tokens of each block in both encoders (VPT, VPT_shallow), taken from
+  // `deep_prompt_weights` where that has them; the adapter on `feature`; a second image encoder that stays as
+  // it is, of `frozen_weights` or else of the same weights, at the stride of its patches.
+  Family names = Family::clip_reid;
+  std::int64_t deep_prompts = 0;
+  StateDict deep_prompt_weights = {};
+  bool adapts_feature = false;
+  bool keeps_frozen_encoder = false;
+  StateDict frozen_weights = {};
   bool uses_lora = false;
   std::string lora_encoder = "vision", lora_position = "all";
   std::vector<std::string> lora_projections = {"q", "k", "v"};

@@ -2,6 +2,7 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/text/tokenizer.h"
+#include "vlreid/text/vehicle_types.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -32,6 +33,15 @@ TEST(Templates, LearnedPositionsHoldPlaceholders) {
       EXPECT_GT(row.end, known.prefix + known.shared + known.own) << sentence;
     }
   }
+}
+
+TEST(VehicleTypes, KnownUnknownAndNone) {
+  EXPECT_EQ(vehicle_type_text(""), "background.");
+  EXPECT_EQ(vehicle_type_text("tram"), "tram.");
+  EXPECT_TRUE(vehicle_type_text("bus").starts_with("bus, a long vehicle"));
+  EXPECT_TRUE(vehicle_type_text("black pickup").starts_with("black pickup, a vehicle"));
+  for (const char* type : {"bus", "estate", "hatchback", "mpv", "pickup", "sedan", "suv", "truck", "van"})
+    EXPECT_LT(clip_tokenizer().tokenize("A photo of X X X " + vehicle_type_text(type)).end, 45) << type;
 }
 
 TEST(Templates, AnUnknownNameListsTheKnownOnes) {

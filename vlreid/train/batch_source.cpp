@@ -123,7 +123,37 @@ private:
   at::Device device_;
 };
 
+class SetSource : public BatchSource {
+public:
+  SetSource(std::unique_ptr<BatchSource> source, std::size_t second_begins, std::int64_t first_identities)
+      : source_(std::move(source)), second_begins_(second_begins), first_identities_(first_identities) {}
+
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
+    source_->start_epoch(epoch, first_batch);
+  }
+  std::int64_t batch_count() const override { return source_->batch_count(); }
+  double wait_seconds() const override { return source_->wait_seconds(); }
+
+  std::optional<Batch> next() override {
+    std::optional<Batch> batch = source_->next();
+    if (!batch || batch->items.front() < second_begins_) return batch;
+    batch->set = 1;
+    batch->identities = batch->identities - first_identities_;
+    return batch;
+  }
+
+private:
+  std::unique_ptr<BatchSource> source_;
+  std::size_t second_begins_;
+  std::int64_t first_identities_;
+};
+
 } // namespace
+
+std::unique_ptr<BatchSource> make_set_source(std::unique_ptr<BatchSource> source, std::size_t second_begins,
+                                             std::int64_t first_identities) {
+  return std::make_unique<SetSource>(std::move(source), second_begins, first_identities);
+}
 
 std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> images,
                                                  TokenisedCaptions captions, std::uint64_t seed,

@@ -38,6 +38,11 @@ struct TokenisedCaptions {
   std::vector<std::int64_t> first_row;
 };
 
+// The batches of another source with the set that they are of: items from `second_begins` on are the
+// second's, whose identities are counted from 0 again.
+std::unique_ptr<BatchSource> make_set_source(std::unique_ptr<BatchSource> source, std::size_t second_begins,
+                                             std::int64_t first_identities);
+
 // The images of another source, each with one of its sentences, another in every epoch: which one follows
 // from (seed, epoch, image) alone.
 std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> images,

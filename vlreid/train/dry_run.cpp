@@ -72,7 +72,7 @@ std::string measured_steps(StageTrainer& trainer, BatchSource& source, const Sta
 
 std::string dry_run(const Config& config, const TrainOptions& options) {
   const Recipe recipe = make_recipe(config);
-  const Dataset dataset = open_training_set(config);
+  const TrainingSet dataset = open_training_set(config);
   const at::Device device = parse_device(options.device);
   const std::string weights = starting_weights(config, recipe, options);
   const std::shared_ptr<ReidModel> model =
@@ -83,15 +83,16 @@ std::string dry_run(const Config& config, const TrainOptions& options) {
   for (const Stage& stage : recipe.stages) {
     if (options.only_stage != 0 && stage.number != options.only_stage) continue;
     const std::unique_ptr<Sampler> sampler =
-        make_sampler(stage, dataset, static_cast<std::uint64_t>(config.solver.seed));
+        make_sampler(stage, config, dataset, static_cast<std::uint64_t>(config.solver.seed));
     StageTrainer trainer(*model, stage, stage_trainer_options(stage, config, options));
-    const std::unique_ptr<BatchSource> source =
+    std::unique_ptr<BatchSource> source =
         trainer.uses_cached_features()
             ? make_feature_source(dataset.train, *sampler,
                                   at::zeros({static_cast<std::int64_t>(dataset.train.size()),
                                              model->image_encoder().embed_width()}),
                                   device)
-            : make_image_source(dataset.train, *sampler, image_options(config, options), device);
+            : make_image_source(dataset.train, *sampler, image_options(config, options, stage), device);
+    source = with_sets(std::move(source), *model, dataset);
     text +=
         fmt::format("stage {}: {} images a batch, {}, rate {} ({})\n", stage.number, stage.solver.batch_size,
                     stage.solver.optimizer, stage.solver.learning_rate, stage.schedule);

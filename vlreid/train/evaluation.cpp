@@ -28,13 +28,14 @@ ModelSettings pixels_of(const Config& config) {
 class Borrowed {
 public:
   Borrowed(const std::shared_ptr<ReidModel>& model, const Config& config, const EvaluationOptions& options,
-           EmbedderOutput output)
+           EmbedderOutput output, Filter filter = Filter::bilinear)
       : model_(model), embedder_(model, {.weights = "the model in training",
                                          .settings = pixels_of(config),
                                          .device = options.device,
                                          .batch_size = static_cast<int>(config.test.batch_size),
                                          .threads = options.threads,
-                                         .output = output}) {}
+                                         .output = output,
+                                         .filter = filter}) {}
   ~Borrowed() { model_->release_inference(); }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
@@ -104,8 +105,8 @@ FeatureNorms feature_norms(const std::shared_ptr<ReidModel>& model, std::span<co
 }
 
 at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
-                                   const Config& config, const EvaluationOptions& options) {
-  Borrowed embedder(model, config, options, EmbedderOutput::projection);
+                                   const Config& config, const EvaluationOptions& options, Filter filter) {
+  Borrowed embedder(model, config, options, EmbedderOutput::projection, filter);
   std::vector<std::string> paths;
   for (const Record& record : dataset.train)
     paths.push_back(record.path);

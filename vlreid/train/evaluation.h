@@ -5,6 +5,7 @@
 #include "vlreid/datasets/captions.h"
 #include "vlreid/datasets/dataset.h"
 #include "vlreid/eval/scores.h"
+#include "vlreid/image/resize.h"
 #include "vlreid/reid/model.h"
 #include "vlreid/report/run_examples.h"
 
@@ -39,9 +40,9 @@ struct FeatureNorms {
 FeatureNorms feature_norms(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
                            const Config& config, const EvaluationOptions& options);
 
-// What stage 1 compares with text: [N, E] raw of the training images, test transform, without side
-// information.
+// What stage 1 compares with text: [N, E] raw of the training images, test transform with this filter,
+// without side information.
 at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
-                                   const Config& config, const EvaluationOptions& options);
+                                   const Config& config, const EvaluationOptions& options, Filter filter);
 
 } // namespace vlreid

@@ -9,7 +9,9 @@
 #include "vlreid/losses/loss.h"
 #include "vlreid/nn/position.h"
 #include "vlreid/optim/schedule.h"
+#include "vlreid/weights/naming.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,12 @@ struct LossTerm {
   double weight = 1;
 };
 
+// The weights of a stage's epochs in an average of the model over them: those of a normal distribution.
+struct EpochAverage {
+  double mean = 30, deviation = 30;
+  std::string part = {}; // only names that begin like this; empty: the whole model
+};
+
 struct Stage {
   int number = 1;          // in log records; the baseline's only stage is 2, the tuning of the image encoder
   std::string step = {};   // of steps(): what a batch is made of, and what is computed from it
@@ -28,11 +36,17 @@ struct Stage {
   LossOptions loss_options = {};
   std::string schedule = {};          // of schedules()
   bool changes_rate_in_epoch = false; // with every step, as pre-training does, instead of every epoch
-  bool spares_vectors = false;        // no weight decay of biases, norms and scales, whatever the solver says
-  std::string sampler = {};           // of samplers()
+  std::optional<double> encoder_weight_decay = {}; // of the image encoder, instead of the solver's
+  bool ends_with_shorter_set = false;              // of two sets that take turns
+  bool spares_vectors = false; // no weight decay of biases, norms and scales, whatever the solver says
+  std::string sampler = {};    // of samplers()
   std::int64_t images_per_identity = 4;
-  std::string file_suffix = {}; // of checkpoints: NAME + suffix + "_EPOCH.pth"
-  bool is_evaluated = true;     // every EVAL_PERIOD
+  bool augments = true; // flips, shifts and erases images
+  // Features that are cached are of images resized as in training (bicubic), not as in tests.
+  bool caches_training_pixels = false;
+  std::optional<EpochAverage> average = {}; // of the model, which ends the stage with it
+  std::string file_suffix = {};             // of checkpoints: NAME + suffix + "_EPOCH.pth"
+  bool is_evaluated = true;                 // every EVAL_PERIOD
   TuningOptions solver = {};
 };
 
@@ -41,6 +55,14 @@ struct Recipe {
   std::string prompt = "none"; // of the model's prompt learner
   bool keeps_logit_scale = false;
   bool uses_lora = false;
+  // Of Multimodal-ReID, see reid/training_state.h.
+  Family names = Family::clip_reid;
+  std::int64_t deep_prompts = 0;
+  bool adapts_feature = false;
+  bool keeps_frozen_encoder = false;
+  // Hard sharing: words and classifiers for each of two sets, one image encoder; and one text encoder, unless
+  // each has its own.
+  bool shares_encoder = false, has_two_texts = false;
   PositionResize resize = PositionResize::bilinear;
   std::vector<Stage> stages = {};
 };
@@ -58,6 +80,12 @@ Recipe make_recipe(const Config& config);
 // Parts that recipes share.
 Stage prompt_stage(const Config& config);                             // stage 1 over cached image features
 Stage image_stage(const Config& config, const TuningOptions& solver); // stage 2 without its text loss
+
+// Multimodal-ReID's two stages with the words of a prompt learner alone (spec/multimodal.md, section 7).
+Recipe multimodal_recipe(const Config& config, const char* prompt);
+
+// The same with words and classifiers for each of two sets, whose batches take turns.
+Recipe hard_sharing(Recipe recipe, const Config& config);
 
 bool has_loss(const Stage& stage, std::string_view loss);
 

@@ -69,26 +69,27 @@ private:
 
   void run_stage(RunLoop& loop, const Stage& stage) {
     const std::uint64_t seed = stage_seed(stage, config_);
-    const std::unique_ptr<Sampler> sampler = make_sampler(stage, dataset_, seed);
+    const std::unique_ptr<Sampler> sampler = make_sampler(stage, config_, dataset_, seed);
     StageTrainer trainer(*model_, stage, stage_trainer_options(stage, config_, options_));
-    const std::unique_ptr<BatchSource> source = make_source(stage, trainer, *sampler);
+    const std::unique_ptr<BatchSource> source =
+        with_sets(make_source(stage, trainer, *sampler), *model_, dataset_);
     loop.run_stage(stage, trainer, *source, seed);
   }
 
   std::unique_ptr<BatchSource> make_source(const Stage& stage, const StageTrainer& trainer,
                                            const Sampler& sampler) {
     if (trainer.uses_cached_features())
-      return make_feature_source(dataset_.train, sampler, cached_features(), device_);
-    TrainingBatchesOptions images = image_options(config_, options_);
-    images.seed = stage_seed(stage, config_);
-    return make_image_source(dataset_.train, sampler, images, device_);
+      return make_feature_source(dataset_.train, sampler, cached_features(stage), device_);
+    return make_image_source(dataset_.train, sampler, image_options(config_, options_, stage), device_);
   }
 
   // Made once a run: a resumed one reads it again.
-  at::Tensor cached_features() {
+  at::Tensor cached_features(const Stage& stage) {
     const fs::path file = folder_.path() / kFeatureFile;
     if (folder_.state() && fs::exists(file)) return load_weights(file).state.at("features").clone();
-    const at::Tensor features = project_training_images(model_, dataset_, config_, evaluation_options(false));
+    const at::Tensor features =
+        project_training_images(model_, dataset_, config_, evaluation_options(false),
+                                stage.caches_training_pixels ? Filter::bicubic : Filter::bilinear);
     StateDict state;
     state.add("features", features);
     save_safetensors(file, state);
@@ -103,7 +104,7 @@ private:
   TrainOptions options_;
   Recipe recipe_;
   RunFolder folder_;
-  Dataset dataset_;
+  TrainingSet dataset_;
   at::Device device_;
   std::shared_ptr<ReidModel> model_;
 };

@@ -62,7 +62,7 @@ void RunLoop::save(const StateDict& trainer) {
   folder_.save({.place = place_,
                 .means = means_,
                 .best_map = best_map_,
-                .model = model_->state(),
+                .model = state_of(*model_),
                 .trainer = trainer});
   last_save_ = Clock::now();
 }

@@ -11,6 +11,7 @@
 #include "vlreid/reid/training_state.h"
 #include "vlreid/tensor/device.h"
 #include "vlreid/text/templates.h"
+#include "vlreid/text/vehicle_types.h"
 #include "vlreid/weights/load.h"
 
 namespace vlreid {
@@ -30,15 +31,148 @@ std::int64_t sie_rows(const ModelOptions& model, const TableSizes& sizes) {
   return model.sie_view ? sizes.views : 0;
 }
 
+// Types of all identities where one of two sets knows them; of the other the word of its sentence.
+void join_vehicle_types(Dataset& dataset, const Dataset& more, const DatasetSelection& selected) {
+  if (dataset.vehicle_types.empty() && more.vehicle_types.empty()) return;
+  const auto types_of = [](const Dataset& set, const std::string& name) {
+    const auto identities = static_cast<std::size_t>(table_sizes(set.train).identities);
+    return set.vehicle_types.empty()
+               ? std::vector<std::string>(identities, std::string(word_of_dataset(name)))
+               : set.vehicle_types;
+  };
+  dataset.vehicle_types = types_of(dataset, selected.name);
+  for (const std::string& type : types_of(more, selected.merged))
+    dataset.vehicle_types.push_back(type);
+}
+
+// Identities and cameras of the second set follow those of the first.
+void add_training_images(TrainingSet& dataset, const Dataset& more, const DatasetSelection& selected) {
+  join_vehicle_types(dataset, more, selected);
+  const TableSizes first = table_sizes(dataset.train);
+  dataset.second_begins = dataset.train.size();
+  dataset.first_identities = first.identities;
+  for (Record record : more.train) {
+    record.identity += static_cast<decltype(record.identity)>(first.identities);
+    record.camera += static_cast<decltype(record.camera)>(first.cameras);
+    dataset.train.push_back(std::move(record));
+  }
+  dataset.train_numbers.insert(dataset.train_numbers.end(), more.train_numbers.begin(),
+                               more.train_numbers.end());
+  dataset.warnings.insert(dataset.warnings.end(), more.warnings.begin(), more.warnings.end());
+  dataset.name += "+" + more.name;
+}
+
+void score_on(Dataset& dataset, Dataset test) {
+  dataset.query = std::move(test.query);
+  dataset.gallery = std::move(test.gallery);
+  dataset.trials = std::move(test.trials);
+  dataset.has_cameras = test.has_cameras;
+  dataset.warnings.insert(dataset.warnings.end(), test.warnings.begin(), test.warnings.end());
+  dataset.name += " > " + test.name;
+}
+
+struct SentencePlan {
+  std::string prompt; // of text/templates.h
+  std::vector<std::string> words;
+};
+
+// What is made for a training set: the sizes of its tables and the sentences of its identities.
+struct SetPlan {
+  TableSizes sizes;
+  SentencePlan sentence;
+};
+
+// CoOp has a sentence of its own for each vehicle whose type is known from the set's label files.
+SentencePlan sentence_plan(const Recipe& recipe, std::span<const std::string> vehicle_types,
+                           const std::string& set) {
+  if (recipe.prompt != "coop" || vehicle_types.empty())
+    return {recipe.prompt, {std::string(word_of_dataset(set))}};
+  SentencePlan plan{"coop_veri", {}};
+  for (const std::string& type : vehicle_types)
+    plan.words.push_back(vehicle_type_text(type));
+  return plan;
+}
+
+// Of the whole set, or of the parts that hard sharing has models for.
+std::vector<SetPlan> set_plans(const Config& config, const Recipe& recipe, const TrainingSet& dataset) {
+  const TableSizes all = table_sizes(dataset.train);
+  const std::span<const std::string> types = dataset.vehicle_types;
+  if (!recipe.shares_encoder) return {SetPlan{all, sentence_plan(recipe, types, config.datasets.name)}};
+  TableSizes first = all, second = all;
+  first.identities = dataset.first_identities;
+  second.identities = all.identities - dataset.first_identities;
+  const auto middle = static_cast<std::size_t>(types.empty() ? 0 : dataset.first_identities);
+  return {SetPlan{first, sentence_plan(recipe, types.first(middle), config.datasets.name)},
+          SetPlan{second, sentence_plan(recipe, types.subspan(middle), config.datasets.merged)}};
+}
+
+// What a file holds for the second model of hard sharing; plain weights are the same for both.
+StateDict for_second(const StateDict& loaded) {
+  const std::string prefix = "second.";
+  StateDict state;
+  for (const auto& [name, tensor] : loaded)
+    if (!name.starts_with(prefix)) state.add(name, tensor);
+  for (const auto& [name, tensor] : loaded.below(prefix))
+    state.set(name, tensor);
+  return state;
+}
+
 Grid training_size(const Config& config) {
   return {config.input.train_size[0], config.input.train_size[1]};
 }
 
+std::shared_ptr<ReidModel> make_model(const Config& config, const Recipe& recipe, const SetPlan& set,
+                                      const StateDict& loaded, const std::string& weights) {
+  const auto optional_weights = [](const std::string& path) {
+    return path.empty() ? StateDict() : load_weights(path).state;
+  };
+  const TrainingStateOptions plan{
+      .identities = set.sizes.identities,
+      .sie_rows = sie_rows(config.model, set.sizes),
+      .prompt = set.sentence.prompt,
+      .words = set.sentence.words,
+      .image = training_size(config),
+      .stride = config.model.stride[0],
+      .resize = recipe.resize,
+      .keeps_logit_scale = recipe.keeps_logit_scale,
+      .names = recipe.names,
+      .deep_prompts = recipe.deep_prompts,
+      .deep_prompt_weights = optional_weights(recipe.deep_prompts > 0 ? config.model.deep_prompts_path : ""),
+      .adapts_feature = recipe.adapts_feature,
+      .keeps_frozen_encoder = recipe.keeps_frozen_encoder,
+      .frozen_weights = optional_weights(recipe.keeps_frozen_encoder ? config.model.frozen_path : ""),
+      .uses_lora = recipe.uses_lora,
+      .lora_encoder = config.lora.encoder,
+      .lora_position = config.lora.position,
+      .lora_projections = config.lora.projections,
+      .lora_rank = config.lora.rank,
+      .seed = static_cast<std::uint64_t>(config.solver.seed)};
+  const StateDict state = training_state(loaded, plan, weights);
+  const AdapterOptions adapter{.alpha = config.lora.alpha, .dropout = config.lora.dropout};
+  return std::make_shared<ReidModel>(
+      state,
+      ReidOptions{.image = training_size(config),
+                  .stride = config.model.stride[0],
+                  .sie_camera = config.model.sie_camera,
+                  .sie_view = config.model.sie_view,
+                  .sie_coe = config.model.sie_factor,
+                  .views = set.sizes.views,
+                  .neck = config.test.uses_neck() ? NeckFeature::after : NeckFeature::before,
+                  .adapter = adapter,
+                  .keeps_frozen_encoder = recipe.keeps_frozen_encoder},
+      weights);
+}
+
 } // namespace
 
-Dataset open_training_set(const Config& config) {
-  Dataset dataset = open_dataset(config.datasets.name, config.datasets.root,
-                                 {.seed = static_cast<std::uint64_t>(config.solver.seed)});
+TrainingSet open_training_set(const Config& config) {
+  const DatasetSelection& selected = config.datasets;
+  const auto open = [&](const std::string& name) {
+    return open_dataset(name, selected.root, {.seed = static_cast<std::uint64_t>(config.solver.seed)});
+  };
+  TrainingSet dataset{open(selected.name)};
+  if (!selected.merged.empty()) add_training_images(dataset, open(selected.merged), selected);
+  if (!selected.test.empty()) score_on(dataset, open(selected.test));
   VLREID_REQUIRE(!dataset.train.empty(), ErrorKind::data, dataset.root.string(), "no training image", "some",
                  "run vlreid check on this dataset");
   return dataset;
@@ -63,54 +197,42 @@ std::string starting_weights(const Config& config, const Recipe& recipe, const T
 }
 
 std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recipe& recipe,
-                                               const Dataset& dataset, const std::string& weights,
+                                               const TrainingSet& dataset, const std::string& weights,
                                                int only_stage) {
   const StateDict loaded = load_weights(weights).state;
   VLREID_REQUIRE(only_stage < 2 || recipe.stages.size() == 1 || !loaded.below("prompt_learner.").empty(),
                  ErrorKind::data, weights, "no learned prompts", "a file that stage 1 has left",
                  "run stage 1 first, or leave out --stage");
-  const TableSizes sizes = table_sizes(dataset.train);
   VLREID_REQUIRE(config.input.test_size == config.input.train_size, ErrorKind::config, "INPUT.SIZE_TEST",
                  "another size than INPUT.SIZE_TRAIN", "the same: the positional table is made for one size");
   VLREID_REQUIRE(config.model.stride[0] == config.model.stride[1], ErrorKind::config, "MODEL.STRIDE_SIZE",
                  "two different numbers", "one number twice");
-  const TrainingStateOptions plan{.identities = sizes.identities,
-                                  .sie_rows = sie_rows(config.model, sizes),
-                                  .prompt = recipe.prompt,
-                                  .word = std::string(word_of_dataset(config.datasets.name)),
-                                  .image = training_size(config),
-                                  .stride = config.model.stride[0],
-                                  .resize = recipe.resize,
-                                  .keeps_logit_scale = recipe.keeps_logit_scale,
-                                  .uses_lora = recipe.uses_lora,
-                                  .lora_encoder = config.lora.encoder,
-                                  .lora_position = config.lora.position,
-                                  .lora_projections = config.lora.projections,
-                                  .lora_rank = config.lora.rank,
-                                  .seed = static_cast<std::uint64_t>(config.solver.seed)};
-  const StateDict state = training_state(loaded, plan, weights);
-  const AdapterOptions adapter{.alpha = config.lora.alpha, .dropout = config.lora.dropout};
-  return std::make_shared<ReidModel>(
-      state,
-      ReidOptions{.image = training_size(config),
-                  .stride = config.model.stride[0],
-                  .sie_camera = config.model.sie_camera,
-                  .sie_view = config.model.sie_view,
-                  .sie_coe = config.model.sie_factor,
-                  .views = sizes.views,
-                  .neck = config.test.uses_neck() ? NeckFeature::after : NeckFeature::before,
-                  .adapter = adapter},
-      weights);
+  const std::vector<SetPlan> sets = set_plans(config, recipe, dataset);
+  const auto model = make_model(config, recipe, sets.front(), loaded, weights);
+  if (sets.size() > 1)
+    model->add_second(make_model(config, recipe, sets.back(), for_second(loaded), weights),
+                      recipe.has_two_texts);
+  return model;
 }
 
-std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset, std::uint64_t seed) {
+std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Config& config, const TrainingSet& dataset,
+                                      std::uint64_t seed) {
   std::vector<std::int64_t> labels;
   for (const Record& record : dataset.train)
     labels.push_back(record.identity);
-  return samplers().at(stage.sampler)(
-      labels, {.batch_size = static_cast<std::size_t>(stage.solver.batch_size),
+  const auto sampler_of = [&](std::span<const std::int64_t> part) {
+    return samplers().at(stage.sampler)(
+        part, {.batch_size = static_cast<std::size_t>(stage.solver.batch_size),
                .images_per_identity = static_cast<std::size_t>(stage.images_per_identity),
                .seed = seed});
+  };
+  if (!config.datasets.alternates) return sampler_of(labels);
+  VLREID_REQUIRE(dataset.second_begins.has_value(), ErrorKind::config, "DATASETS.ALTERNATE", "one dataset",
+                 "two, whose batches take turns", "name the second one in DATASETS.MERGED");
+  const std::span<const std::int64_t> all = labels;
+  const std::size_t middle = *dataset.second_begins;
+  return make_alternating_sampler(sampler_of(all.first(middle)), sampler_of(all.subspan(middle)), middle,
+                                  stage.ends_with_shorter_set);
 }
 
 std::uint64_t stage_seed(const Stage& stage, const Config& config) {
@@ -129,15 +251,22 @@ StageTrainerOptions stage_trainer_options(const Stage& stage, const Config& conf
       .precision = options.precision, .accumulate = options.accumulate, .seed = stage_seed(stage, config)};
 }
 
-TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options) {
+std::unique_ptr<BatchSource> with_sets(std::unique_ptr<BatchSource> source, const ReidModel& model,
+                                       const TrainingSet& dataset) {
+  if (!model.has_second()) return source;
+  return make_set_source(std::move(source), *dataset.second_begins, dataset.first_identities);
+}
+
+TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options, const Stage& stage) {
   const int wanted = options.threads > 0 ? options.threads : static_cast<int>(config.dataloader.workers);
   return {.transform = {.height = static_cast<int>(config.input.train_size[0]),
                         .width = static_cast<int>(config.input.train_size[1]),
                         .mean = floats(config.input.pixel_mean),
                         .std = floats(config.input.pixel_std),
-                        .flip_probability = config.input.flip_probability,
-                        .padding = static_cast<int>(config.input.padding),
-                        .erasing_probability = config.input.erasing_probability},
+                        .flip_probability = stage.augments ? config.input.flip_probability : 0,
+                        .padding = stage.augments ? static_cast<int>(config.input.padding) : 0,
+                        .erasing_probability = stage.augments ? config.input.erasing_probability : 0},
+          .seed = stage_seed(stage, config),
           .threads = std::clamp(wanted, 1, available_cores())};
 }
 

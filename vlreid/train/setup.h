@@ -10,22 +10,30 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace vlreid {
 
+// A dataset to train on, whose images from `second_begins` on are those of DATASETS.MERGED.
+struct TrainingSet : Dataset {
+  std::optional<std::size_t> second_begins = {};
+  std::int64_t first_identities = 0; // of the first, when there are two
+};
+
 // The training images must be there; evaluation lists may be empty.
-Dataset open_training_set(const Config& config);
+TrainingSet open_training_set(const Config& config);
 
 // The file that training starts from: --weights, the stage-1 file of the folder for stage 2 alone, or
 // MODEL.PRETRAIN_PATH.
 std::string starting_weights(const Config& config, const Recipe& recipe, const TrainOptions& options);
 
 std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recipe& recipe,
-                                               const Dataset& dataset, const std::string& weights,
+                                               const TrainingSet& dataset, const std::string& weights,
                                                int only_stage);
 
-std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Dataset& dataset, std::uint64_t seed);
+std::unique_ptr<Sampler> make_sampler(const Stage& stage, const Config& config, const TrainingSet& dataset,
+                                      std::uint64_t seed);
 
 // Stages draw apart from each other.
 std::uint64_t stage_seed(const Stage& stage, const Config& config);
@@ -39,7 +47,11 @@ StageTrainerOptions stage_trainer_options(const Stage& stage, const Config& conf
 void write_run_file(const std::filesystem::path& folder, const Config& config, const TrainOptions& options,
                     const std::string& method);
 
-TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options);
+// The batches with the set that they are of, for a model that has two.
+std::unique_ptr<BatchSource> with_sets(std::unique_ptr<BatchSource> source, const ReidModel& model,
+                                       const TrainingSet& dataset);
+
+TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options, const Stage& stage);
 
 // Activation checkpointing in every transformer block of both encoders.
 void recompute_activations(ReidModel& model);

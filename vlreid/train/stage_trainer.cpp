@@ -48,8 +48,8 @@ void widen(LossInputs& inputs) {
   for (std::vector<at::Tensor>* list : {&inputs.scores, &inputs.metric_features})
     for (at::Tensor& tensor : *list)
       wide(tensor);
-  for (at::Tensor* tensor : {&inputs.feature, &inputs.text_logits, &inputs.image_features,
-                             &inputs.text_features, &inputs.logit_scale})
+  for (at::Tensor* tensor : {&inputs.feature, &inputs.frozen_feature, &inputs.text_logits,
+                             &inputs.image_features, &inputs.text_features, &inputs.logit_scale})
     wide(*tensor);
 }
 
@@ -69,10 +69,13 @@ at::Device device_of(const ReidModel& model) {
 
 StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrainerOptions& options)
     : model_(model), stage_(stage), options_(options), step_(steps().at(stage.step)(model, stage)),
-      optimizer_(parameter_groups(model, stage.trains, stage.solver, !stage.spares_vectors),
+      optimizer_(parameter_groups(model, stage.trains, stage.solver,
+                                  {.decays_vectors = !stage.spares_vectors,
+                                   .encoder_weight_decay = stage.encoder_weight_decay}),
                  {.name = stage.solver.optimizer, .momentum = stage.solver.momentum}),
       schedule_(schedules().at(stage.schedule)(schedule_options(stage.solver))) {
   if (options.precision == Precision::f16) scaler_.emplace();
+  if (stage.average) average_.emplace(model, *stage.average, stage.solver.max_epochs);
   if (has_loss(stage, "center")) {
     const std::int64_t width = model.image_encoder().feature_width();
     centers_ = at::randn({model.identities(), width}, at::make_generator<at::CPUGeneratorImpl>(options.seed),
@@ -142,6 +145,7 @@ void StageTrainer::update_centers() {
 
 void StageTrainer::finish_epoch(std::int64_t epoch) {
   if (gathered_ > 0) update(rate(epoch));
+  if (average_) average_->finish_epoch(epoch);
 }
 
 std::string StageTrainer::broken_parameter() const {
@@ -163,6 +167,7 @@ StateDict StageTrainer::state() const {
   StateDict state;
   add_below(state, "optimizer.", optimizer_.state());
   if (scaler_) add_below(state, "scaler.", scaler_->state());
+  if (average_) add_below(state, "average.", average_->state());
   if (centers_.defined()) state.add(kCenters, centers_.detach());
   if (gathered_ > 0)
     for (const ParameterGroup& group : optimizer_.groups())
@@ -175,6 +180,7 @@ void StageTrainer::load(const StateDict& state, const std::string& place) {
   const c10::NoGradGuard no_gradients;
   optimizer_.load(state.below("optimizer."), place);
   if (scaler_) scaler_->load(state.below("scaler."), place);
+  if (average_) average_->load(state.below("average."));
   if (centers_.defined()) centers_.copy_(state.at(kCenters));
   gathered_ = state.at("gathered").item<std::int64_t>();
   for (const ParameterGroup& group : optimizer_.groups())

@@ -5,6 +5,7 @@
 #include "vlreid/optim/gradient_scaler.h"
 #include "vlreid/optim/optimizer.h"
 #include "vlreid/optim/schedule.h"
+#include "vlreid/train/model_average.h"
 #include "vlreid/train/precision.h"
 #include "vlreid/train/recipe.h"
 #include "vlreid/train/step.h"
@@ -42,7 +43,8 @@ public:
   // that is not finite updates nothing and is the report's loss. `share`, in (0, 1]: how much of the epoch is
   // done with this batch, for a rate that changes with every step; 1 is the rate of the whole epoch.
   StepReport step(const Batch& batch, std::int64_t epoch, double share = 1);
-  // Makes the update of a last incomplete group of batches, at the end of an epoch.
+  // At the end of an epoch: makes the update of a last incomplete group of batches; averages the model where
+  // the stage says so.
   void finish_epoch(std::int64_t epoch);
 
   double rate(std::int64_t epoch, double share = 1) const {
@@ -54,8 +56,8 @@ public:
   const Optimizer& optimizer() const { return optimizer_; }
   const at::Tensor& centers() const { return centers_; } // [I, D], undefined without that loss
 
-  // Everything that learning needs beside the model: "optimizer.*", "centers", "scaler.*", and the gradients
-  // of an unfinished group of batches ("gradient.*").
+  // Everything that learning needs beside the model: "optimizer.*", "centers", "scaler.*", "average.*", and
+  // the gradients of an unfinished group of batches ("gradient.*").
   StateDict state() const;
   void load(const StateDict& state, const std::string& place);
 
@@ -71,6 +73,7 @@ private:
   Optimizer optimizer_;
   std::optional<Optimizer> center_optimizer_;
   std::optional<GradientScaler> scaler_;
+  std::optional<ModelAverage> average_;
   Schedule schedule_;
   at::Tensor centers_;
   std::int64_t gathered_ = 0; // batches since the last update

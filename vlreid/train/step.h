@@ -20,7 +20,8 @@ struct Batch {
   at::Tensor identities, cameras, views; // [B] int64
   at::Tensor images;                     // [B, 3, H, W] float32, normalised; undefined in cached stages
   at::Tensor features;                   // [B, E] raw, cached; undefined elsewhere
-  at::Tensor tokens = {};                // [B, 77] int64 of a sentence each; undefined without captions
+  int set = 0; // 1: of the second set of hard sharing, whose model has its own words and classifiers
+  at::Tensor tokens = {}; // [B, 77] int64 of a sentence each; undefined without captions
 };
 
 class Step {

@@ -8,27 +8,33 @@ namespace {
 
 class ImageStep : public Step {
 public:
-  ImageStep(ReidModel& model, const Stage& stage) : model_(model) {
-    if (has_loss(stage, "image_to_text")) text_ = model.text_features().t(); // [E, I]
+  ImageStep(ReidModel& model, const Stage& stage)
+      : model_(model), wants_frozen_(has_loss(stage, "frozen_feature")) {
+    if (has_loss(stage, "image_to_text"))
+      for (int set = 0; set < (model.has_second() ? 2 : 1); ++set)
+        texts_.push_back(model.of_set(set).text_features().t()); // [E, I]
     begin();
   }
 
   void begin() override { model_.train(); }
 
   LossInputs forward(const Batch& batch) override {
-    const TrainingOutput output = model_.forward(batch.images, batch.cameras, batch.views);
+    const TrainingOutput output = model_.of_set(batch.set).forward(batch.images, batch.cameras, batch.views);
     LossInputs inputs;
     inputs.labels = batch.identities;
     inputs.scores = {output.score, output.score_proj};
     inputs.metric_features = {output.features.last, output.features.feature, output.features.proj};
     inputs.feature = output.features.feature;
-    if (text_.defined()) inputs.text_logits = at::matmul(output.features.proj, text_);
+    if (wants_frozen_) inputs.frozen_feature = model_.frozen_features(batch.images).feature;
+    if (!texts_.empty())
+      inputs.text_logits = at::matmul(output.features.proj, texts_[static_cast<std::size_t>(batch.set)]);
     return inputs;
   }
 
 private:
   ReidModel& model_;
-  at::Tensor text_;
+  bool wants_frozen_;
+  std::vector<at::Tensor> texts_; // of each set
 };
 
 } // namespace

@@ -10,9 +10,9 @@ namespace {
 // that belong together are equal.
 class PromptStep : public Step {
 public:
-  explicit PromptStep(ReidModel& model) : model_(model) { begin(); }
+  PromptStep(ReidModel& model, bool is_cached) : model_(model), is_cached_(is_cached) { begin(); }
 
-  // Nothing but the words learns: no dropout, no moving statistics.
+  // Nothing but prompts learns: no dropout, no moving statistics.
   void begin() override { model_.eval(); }
 
   LossInputs forward(const Batch& batch) override {
@@ -20,20 +20,26 @@ public:
         at::_unique2(batch.identities, /*sorted=*/true, /*return_inverse=*/true);
     LossInputs inputs;
     inputs.labels = batch.identities;
-    inputs.image_features = batch.features;
-    inputs.text_features = model_.encode_identities(identities).index_select(0, places);
+    inputs.image_features =
+        is_cached_ ? batch.features : model_.image_encoder().forward(batch.images, {}).proj;
+    inputs.text_features = model_.of_set(batch.set).encode_identities(identities).index_select(0, places);
     return inputs;
   }
-  bool uses_cached_features() const override { return true; }
+  bool uses_cached_features() const override { return is_cached_; }
 
 private:
   ReidModel& model_;
+  bool is_cached_;
 };
 
 } // namespace
 
 std::unique_ptr<Step> make_prompts_step(ReidModel& model, const Stage&) {
-  return std::make_unique<PromptStep>(model);
+  return std::make_unique<PromptStep>(model, /*is_cached=*/true);
+}
+
+std::unique_ptr<Step> make_image_prompts_step(ReidModel& model, const Stage&) {
+  return std::make_unique<PromptStep>(model, /*is_cached=*/false);
 }
 
 } // namespace vlreid

@@ -7,6 +7,8 @@
 #include "vlreid/optim/optimizer.h"
 #include "vlreid/reid/model.h"
 
+#include <optional>
+
 namespace vlreid {
 
 // Whether the parameter with this name of the checkpoint learns.
@@ -20,8 +22,12 @@ const Registry<TrainableSet>& trainable_sets();
 
 // One group per learning tensor, in the order of the checkpoint, as the references have it; gradients are
 // switched on for these tensors and off for all others. Biases get their own rate factor and decay,
-// classifiers twice the rate with LARGE_FC_LR; without `decays_vectors` only matrices and tables decay.
+// classifiers twice the rate with LARGE_FC_LR.
+struct GroupOptions {
+  bool decays_vectors = true;                      // false: only matrices and tables decay
+  std::optional<double> encoder_weight_decay = {}; // of the image encoder, whatever the solver says
+};
 std::vector<ParameterGroup> parameter_groups(ReidModel& model, const std::string& trainable_set,
-                                             const TuningOptions& solver, bool decays_vectors = true);
+                                             const TuningOptions& solver, const GroupOptions& options = {});
 
 } // namespace vlreid
