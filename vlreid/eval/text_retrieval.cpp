@@ -6,9 +6,7 @@
 #include <nlohmann/json.hpp>
 
 namespace vlreid {
-namespace {
 
-// The last `kept` numbers of each row of `dims`.
 std::vector<float> row_ends(const std::vector<float>& rows, std::size_t dims, std::size_t kept) {
   std::vector<float> ends;
   ends.reserve(rows.size() / dims * kept);
@@ -18,8 +16,6 @@ std::vector<float> row_ends(const std::vector<float>& rows, std::size_t dims, st
   }
   return ends;
 }
-
-} // namespace
 
 LabelledFeatures embed_captions(Embedder& embedder, std::span<const CaptionedImage> images,
                                 Progress* progress) {

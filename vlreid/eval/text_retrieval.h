@@ -20,6 +20,9 @@ class Progress;
 LabelledFeatures embed_captions(Embedder& embedder, std::span<const CaptionedImage> images,
                                 Progress* progress);
 
+// The last `kept` numbers of each row of `dims`: the projection in an embedding made before the neck.
+std::vector<float> row_ends(const std::vector<float>& rows, std::size_t dims, std::size_t kept);
+
 // R1, R5, R10, mAP, mINP as shares of 1, and how many sentences and images there were.
 nlohmann::json text_retrieval_json(const Scores& scores, const LabelledFeatures& features);
 

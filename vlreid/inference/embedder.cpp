@@ -74,12 +74,12 @@ struct Embedder::State {
   TestTransformOptions transform;
   std::size_t pixels; // floats of one image
 
-  explicit State(const EmbedderOptions& chosen)
-      : State(std::make_shared<ReidModel>(load_weights(chosen.weights).state, reid_options(chosen),
-                                          chosen.weights),
-              chosen) {
+  explicit State(const EmbedderOptions& chosen) : State(load_weights(chosen.weights).state, chosen) {
     checksum = weights_checksum(chosen.weights);
   }
+
+  State(const StateDict& weights, const EmbedderOptions& chosen)
+      : State(std::make_shared<ReidModel>(weights, reid_options(chosen), chosen.weights), chosen) {}
 
   State(std::shared_ptr<ReidModel> given, const EmbedderOptions& chosen)
       : options(chosen), device(parse_device(chosen.device)), model(std::move(given)),
@@ -133,6 +133,8 @@ struct Embedder::State {
 };
 
 Embedder::Embedder(const EmbedderOptions& options) : state_(std::make_unique<State>(options)) {}
+Embedder::Embedder(const StateDict& weights, const EmbedderOptions& options)
+    : state_(std::make_unique<State>(weights, options)) {}
 Embedder::Embedder(std::shared_ptr<ReidModel> model, const EmbedderOptions& options)
     : state_(std::make_unique<State>(std::move(model), options)) {}
 Embedder::Embedder(Embedder&&) noexcept = default;
@@ -225,9 +227,11 @@ std::vector<float> Embedder::run_sentences(std::span<const std::string> sentence
   constexpr std::size_t kSentences = 128; // at a time
   const at::NoGradGuard no_gradients;
   ReidModel& model = *state_->model;
-  VLREID_REQUIRE(model.has_token_embedding(), ErrorKind::data, state_->options.weights,
-                 "no text tower with a token embedding", "weights of a plain CLIP, which can read sentences",
-                 "choose such weights (two-stage checkpoints keep only their own prompts)");
+  VLREID_REQUIRE(
+      model.has_token_embedding(), ErrorKind::data, state_->options.weights,
+      "no text tower with a token embedding", "weights of a plain CLIP, which can read sentences",
+      "choose such weights, or name them with --model where the verb has it (checkpoints of two stages keep "
+      "only their own prompts)");
   const int length = static_cast<int>(model.text_encoder()->shape().context_length);
   std::vector<float> rows;
   rows.reserve(sentences.size() * static_cast<std::size_t>(shared_dims()));

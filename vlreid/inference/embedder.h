@@ -16,6 +16,7 @@
 namespace vlreid {
 
 class ReidModel;
+class StateDict;
 
 // Whose embeddings are averaged: the image alone; the image and its mirror image; the image and MM's second
 // view (mirrored, shifted at random by up to 10 x 5 pixels; spec/datasets section 6).
@@ -54,6 +55,8 @@ struct EmbeddedBatch {
 class Embedder {
 public:
   explicit Embedder(const EmbedderOptions& options);
+  // Of weights in memory; options.weights is their name in messages.
+  Embedder(const StateDict& weights, const EmbedderOptions& options);
   // Of a model that is there already, as it is now; options.weights is its name in messages, and only pixel
   // statistics are taken from the settings. The model is left in evaluation mode with its inference form
   // made.

@@ -5,6 +5,8 @@
 #include "vlreid/encoders/image_encoder.h"
 #include "vlreid/weights/describe.h"
 
+#include <cmath>
+
 namespace vlreid {
 namespace {
 
@@ -44,6 +46,14 @@ Geometry from_table(std::int64_t rows, std::int64_t patch, std::optional<std::in
 }
 
 } // namespace
+
+bool has_square_table(const StateDict& visual) {
+  const at::Tensor* table = visual.find(position_table_name(visual));
+  if (table == nullptr || table->dim() != 2) return false;
+  const std::int64_t patches = table->size(0) - 1;
+  const auto side = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(patches))));
+  return side > 0 && side * side == patches;
+}
 
 Geometry infer_geometry(const StateDict& visual, const GeometryRequest& request, const std::string& place) {
   const std::string name = position_table_name(visual);

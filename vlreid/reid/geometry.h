@@ -23,7 +23,11 @@ struct GeometryRequest {
   bool is_plain = false;
 };
 
-// `visual`: names below the image tower.
+// Whether the positional embedding is that of a square grid, as plain CLIP has it, which is resized to any
+// input; another was made for one input size. `visual`: names below the image tower.
+bool has_square_table(const StateDict& visual);
+
+// `visual` as above.
 Geometry infer_geometry(const StateDict& visual, const GeometryRequest& request, const std::string& place);
 
 } // namespace vlreid

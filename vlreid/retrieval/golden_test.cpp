@@ -1,4 +1,5 @@
-// Every set of golden/clipreid/eval: distances, scores and re-ranked distances of the reference.
+// Every set of golden/clipreid/eval and golden/multimodal/evaluation: distances, scores and re-ranked
+// distances of the references.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -215,6 +216,87 @@ INSTANTIATE_TEST_SUITE_P(Settings, RerankGolden,
                                          RerankCase{"rerank_20_6_00", {20, 6, 0.0}},
                                          RerankCase{"rerank_20_1_03", {20, 1, 0.3}}),
                          [](const auto& test) { return test.param.name; });
+
+// ---- Multimodal-ReID
+
+// A set of golden/multimodal/evaluation: "small", "large" or "ties".
+class MultimodalEval : public testing::Test {
+protected:
+  void SetUp() override {
+    VLREID_GOLDEN(path, "multimodal/evaluation.safetensors");
+    file_ = std::make_unique<SafetensorsFile>(path);
+    facts_ = read_golden_json("multimodal/evaluation.json");
+  }
+
+  FeatureSet set(const std::string& name, const std::string& side) const {
+    const TensorEntry& features = file_->at(name + "." + side);
+    return {values<float>(features), features.shape[1],
+            values<std::int64_t>(file_->at(name + "." + side + "_pids")),
+            values<std::int64_t>(file_->at(name + "." + side + "_cams"))};
+  }
+
+  void expect_scores(const std::string& name, const std::string& facts, const EvaluateOptions& options,
+                     double tolerance = kScoreTolerance) const {
+    const Metrics metrics = evaluate(set(name, "query"), set(name, "gallery"), options);
+    EXPECT_NEAR(metrics.mean_average_precision, facts_[facts]["mAP"], tolerance) << facts;
+    const auto cmc = facts_[facts]["cmc"].get<std::vector<float>>();
+    if (tolerance == kScoreTolerance) expect_cmc(metrics.cmc, cmc);
+    for (const std::size_t rank : {0U, 4U, 9U})
+      EXPECT_NEAR(metrics.cmc[rank], cmc[rank], tolerance) << facts << " rank " << rank + 1;
+  }
+
+  std::span<const float> floats(const std::string& name) const { return values<float>(file_->at(name)); }
+
+  std::unique_ptr<SafetensorsFile> file_;
+  nlohmann::json facts_;
+};
+
+// The reference accumulates the encoding in half precision; in lists as short as these one rounding moves a
+// distance by up to 6e-3, and a rank.
+constexpr double kHalfScores = 2e-3;
+constexpr float kHalfDistances = 6e-3F;
+
+TEST_F(MultimodalEval, ScoresNormalisedAndRaw) {
+  for (const std::string name : {"small", "large"}) {
+    expect_scores(name, name + ".norm.plain", {});
+    expect_scores(name, name + ".raw.plain", {.normalise = false});
+  }
+}
+
+TEST_F(MultimodalEval, ScoresReranked) {
+  for (const std::string name : {"small", "large"}) {
+    expect_scores(name, name + ".norm.rerank50_15", {.rerank = RerankOptions{50, 15, 0.3}}, kHalfScores);
+    expect_scores(name, name + ".norm.rerank50_15_check", {.rerank = RerankOptions{50, 15, 0.3}},
+                  kHalfScores);
+    expect_scores(name, name + ".norm.rerank20_6_check", {.rerank = RerankOptions{20, 6, 0.3}}, kHalfScores);
+    expect_scores(name, name + ".raw.rerank50_15", {.normalise = false, .rerank = RerankOptions{50, 15, 0.3}},
+                  kHalfScores);
+  }
+}
+
+TEST_F(MultimodalEval, Distances) {
+  for (const std::string name : {"small", "large"}) {
+    const FeatureSet query = set(name, "query"), gallery = set(name, "gallery");
+    Collector plain(query, gallery);
+    for_each_distance_row(normalised(query), normalised(gallery), query.dims, plain.consumer());
+    EXPECT_LE(largest_difference(plain.matrix(), floats(name + ".distance")), kDistanceTolerance);
+    std::vector<float> angles(plain.matrix().size());
+    std::ranges::transform(plain.matrix(), angles.begin(), [](float d) { return std::acos(1 - d / 2); });
+    EXPECT_LE(largest_difference(angles, floats(name + ".cosine_arccos")), 1e-4F);
+    for (const auto& [suffix, options] :
+         {std::pair{"50_15", RerankOptions{50, 15, 0.3}}, std::pair{"20_6", RerankOptions{20, 6, 0.3}}}) {
+      Collector reranked(query, gallery);
+      for_each_reranked_row(normalised(query), normalised(gallery), query.dims, options, reranked.consumer());
+      EXPECT_LE(largest_difference(reranked.matrix(), floats(name + ".rerank_" + suffix)), kHalfDistances);
+    }
+  }
+}
+
+// Equal distances keep the gallery order, unlike the reference's sort (its value "ties" depends on the
+// processor).
+TEST_F(MultimodalEval, TiesKeepTheGalleryOrder) {
+  expect_scores("ties", "ties_stable", {});
+}
 
 } // namespace
 } // namespace vlreid
