@@ -1,3 +1,4 @@
+#include "vlreid/attributes/sentences.h"
 #include "vlreid/batches/sampler.h"
 #include "vlreid/cli/program.h"
 #include "vlreid/cli/verb.h"
@@ -77,6 +78,7 @@ const std::vector<std::pair<std::string, Entries (*)()>>& families() {
       {"trainable-sets", [] { return kTrainableSets; }},
       {"losses", [] { return kLosses; }},
       {"schedules", [] { return kSchedules; }},
+      {"sentences", [] { return members_of(sentence_kinds()); }},
       {"samplers", [] { return members_of(samplers()); }},
       {"verbs", verbs},
       {"keys", keys},
