@@ -26,7 +26,7 @@ PEERS = ROOT / "bench" / "peers"
 def run_json(command):
     """The JSON lines that a program prints. Our programs get what vlreid gives itself (vlreid/cli/main/short_spins.cpp)."""
     is_ours = BUILD in pathlib.Path(command[0]).parents
-    environment = {**os.environ, "GOMP_SPINCOUNT": "1000"} if is_ours else None
+    environment = {**os.environ, "GOMP_SPINCOUNT": "5000"} if is_ours else None
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]}: exit code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")

@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS / "cases"))
 import safetensors  # noqa: E402
 
 # One thread, and no second start to set the spin count: small models only wait for more threads.
-ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", GOMP_SPINCOUNT="1000", LC_ALL="C.UTF-8")
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", GOMP_SPINCOUNT="5000", LC_ALL="C.UTF-8")
 VOCABULARY, CONTEXT = 49408, 77
 
 

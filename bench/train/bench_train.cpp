@@ -205,7 +205,7 @@ void print(const Settings& settings, double work, const Figures& figures) {
 }
 
 void run(const Settings& settings) {
-  map_large_blocks(); // as training does
+  if (settings.has_lora) map_large_blocks(); // as training does
   if (settings.threads > 0) at::set_num_threads(settings.threads);
   const Config config = config_of(settings);
   const Recipe recipe = make_recipe(config);

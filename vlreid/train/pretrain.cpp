@@ -8,7 +8,6 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/base/log.h"
-#include "vlreid/base/memory.h"
 #include "vlreid/datasets/captions.h"
 #include "vlreid/encoders/random_weights.h"
 #include "vlreid/nn/position.h"
@@ -254,7 +253,6 @@ void pretrain(const Config& config, const TrainOptions& options) {
                  options.weights.empty() ? "nothing to start from" : "weights and sizes",
                  "one of --weights and --sizes", "give one of them");
   require_usable(options);
-  map_large_blocks();
   Pretraining(config, options).run();
 }
 

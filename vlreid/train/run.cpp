@@ -38,6 +38,7 @@ public:
     log_info("vlreid", fmt::format("{}: {} from {}", recipe_.name, config_.model.name, weights));
     model_ = make_training_model(config_, recipe_, dataset_, weights, options_.only_stage);
     if (options_.recomputes_activations) recompute_activations(*model_);
+    if (recipe_.uses_lora) map_large_blocks(); // whoever takes LoRA is short of memory
     RunLoop loop(folder_, model_, hooks(), options_.save_every_seconds);
     loop.begin(first_stage(recipe_, options_.only_stage), recipe_.stages);
     model_->to_device(device_);
@@ -115,7 +116,6 @@ void train(const Config& config, const TrainOptions& options) {
   VLREID_REQUIRE(!config.output_dir.empty(), ErrorKind::config, "OUTPUT_DIR", "nothing",
                  "a folder for the run", "set it");
   require_usable(options);
-  map_large_blocks();
   Run(config, options).run();
 }
 
