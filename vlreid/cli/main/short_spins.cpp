@@ -10,7 +10,8 @@
 
 namespace {
 
-// About a tenth of a millisecond: shorter ones cost matrix products up to a fifth of their speed on an idle machine.
+// About a tenth of a millisecond: shorter ones cost matrix products up to a fifth of their speed on an idle
+// machine.
 char spin_count[] = "GOMP_SPINCOUNT=5000";
 constexpr int kMostVariables = 8192;
 
