@@ -16,7 +16,7 @@ import zipfile
 VOCABULARY = 49408
 START, END = 49406, 49407
 # "A photo of a X X X X person.", "... X X X X X X X X", vehicle, man, woman, this, that, the, with, in, on
-PROMPT_WORDS = [320, 1125, 539, 343, 2533, 269, 4169, 1615, 1571, 589, 682, 518, 593, 530, 525, START, END]
+PROMPT_WORDS = [320, 1125, 539, 343, 344, 2533, 269, 5299, 1615, 1571, 589, 682, 518, 593, 530, 525, START, END]
 FLOAT16 = 2
 
 
