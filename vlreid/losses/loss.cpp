@@ -27,6 +27,10 @@ at::Tensor frozen_feature_loss(const LossInputs& inputs, const LossOptions&) {
   return smooth_l1(inputs.feature, inputs.frozen_feature);
 }
 
+at::Tensor frozen_proj_loss(const LossInputs& inputs, const LossOptions&) {
+  return smooth_l1(inputs.proj, inputs.frozen_proj);
+}
+
 at::Tensor identity_loss(const LossInputs& inputs, const LossOptions& options) {
   return sum_of(inputs.scores, [&](const at::Tensor& score) {
     return cross_entropy(score, inputs.labels, options.label_smoothing);
@@ -38,7 +42,7 @@ at::Tensor image_to_text_loss(const LossInputs& inputs, const LossOptions& optio
 }
 
 at::Tensor memory_triplet_loss(const LossInputs& inputs, const LossOptions& options) {
-  return memory_triplet(inputs.feature_in_memory, inputs.labels, inputs.memory, options.margin.value_or(0));
+  return memory_triplet(inputs.proj, inputs.labels, inputs.memory, options.margin.value_or(0));
 }
 
 at::Tensor prompt_contrast_loss(const LossInputs& inputs, const LossOptions&) {

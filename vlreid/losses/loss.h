@@ -16,9 +16,9 @@ struct LossInputs {
   std::vector<at::Tensor> metric_features; // [B, D] each
   at::Tensor feature;                      // [B, D] what centres are kept of
   at::Tensor centers;                      // [I, D]
-  at::Tensor frozen_feature;               // [B, D] of an encoder that does not learn
-  TripletMemory memory;                    // what is in it of earlier batches, for `feature_in_memory`
-  at::Tensor feature_in_memory;            // [B, E]
+  at::Tensor proj;                         // [B, E] the feature in the space that images share with text
+  at::Tensor frozen_feature, frozen_proj;  // [B, D], [B, E] of an encoder that does not learn
+  TripletMemory memory;                    // of `proj` of earlier batches and this one
   at::Tensor text_logits;                  // [B, I] image features times the text features of all identities
   at::Tensor image_features;               // [B, E] of the pairs that contrastive losses compare
   at::Tensor text_features;                // [B, E]

@@ -8,6 +8,9 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 #include <cstdio>
 #include <gtest/gtest.h>
 #include <set>
@@ -51,8 +54,10 @@ std::string our_name(const std::string& name) {
 }
 
 Config config_of(const Files& files) {
-  const std::vector<std::string> pairs = {"SOLVER.STAGE1.MAX_EPOCHS",    "3", "SOLVER.STAGE2.MAX_EPOCHS", "2",
-                                          "SOLVER.STAGE1.IMS_PER_BATCH", "16"};
+  const int epochs = files.facts.value("epochs_stage2", 2);
+  const std::vector<std::string> pairs = {
+      "SOLVER.STAGE1.MAX_EPOCHS",    "3",  "SOLVER.STAGE2.MAX_EPOCHS",    std::to_string(epochs),
+      "SOLVER.STAGE1.IMS_PER_BATCH", "16", "SOLVER.STAGE2.IMS_PER_BATCH", "16"};
   return load_config(test_data("../configs/multimodal/" + files.method() + ".yml"), pairs);
 }
 
@@ -232,6 +237,11 @@ protected:
                  {.abs = 2e-5 * expected.abs().max().item<double>()}, "embedding");
   }
 
+  static void load_state(ReidModel& model, const StateDict& state) {
+    const c10::NoGradGuard no_gradients;
+    for (const auto& [name, tensor] : model.state())
+      at::Tensor(tensor).copy_(state.at(name));
+  }
   static at::Tensor tensor_at(const ReidModel& model, const std::string& name) {
     return model.state().at(name);
   }
@@ -322,6 +332,118 @@ INSTANTIATE_TEST_SUITE_P(, MultimodalTrajectory,
                          testing::Values("train-coop", "train-adapter", "train-ivlp", "train-promptsrc-sane",
                                          "train-multitask-shared-coop", "train-multitask-hard-coop",
                                          "train-multitask-hard-ivlp-sane"));
+
+// Two sets of one batch an epoch; the memory of earlier batches begins with the eleventh.
+class MemoryTrajectory : public MultimodalTrajectory {
+protected:
+  static constexpr std::int64_t kBegins = 11, kTermsBefore = 6; // epoch; terms of a step without the memory
+
+  Batch batch_of_epoch(std::int64_t epoch, int set) const {
+    const std::string name = "stage2.batches" + std::to_string(set + 1);
+    const at::Tensor lists = golden_tensor(files_->data, name), items = lists[(epoch - 1) % lists.size(0)];
+    return batch_of(items + set * static_cast<std::int64_t>(kFirstSetImages));
+  }
+  at::Tensor proj_of(const Batch& batch) const {
+    const c10::NoGradGuard no_gradients;
+    return model_->image_encoder().forward(batch.images, {}).proj;
+  }
+  const json& terms(std::size_t step) const { return files_->facts["stage2"]["loss_terms"][step]; }
+
+  // Everything but the triplet over the memory.
+  void expect_other_terms(const StepReport& report, std::size_t step, double share) const {
+    const std::vector<double> weights = files_->facts["stage2"]["weights"];
+    double expected = 0, actual = report.loss;
+    for (std::size_t i = 0; i < kTermsBefore; ++i)
+      expected += weights[i] * terms(step)[i].get<double>();
+    for (const auto& [name, value] : report.terms)
+      if (name == "memory_triplet") actual -= weights[kTermsBefore] * value;
+    EXPECT_NEAR(actual, expected, share * expected) << "step " << step;
+  }
+};
+
+// Bug 11: integer masks pick rows 0 and 1 of the distances for every anchor, and a row's own entry is its
+// hardest negative, at no distance; places that are not filled are zero vectors.
+double faulty_memory_triplet(const at::Tensor& rows, const at::Tensor& memory) {
+  const at::Tensor first = rows.slice(0, 0, 2).to(at::kDouble);
+  const at::Tensor distances =
+      (first.unsqueeze(1) - memory.to(at::kDouble).unsqueeze(0)).norm(2, {2}); // [2, M]
+  return distances.max().item<double>() + 0.3;
+}
+
+double term_of(const StepReport& report, const std::string& name) {
+  for (const auto& [term, value] : report.terms)
+    if (term == name) return value;
+  return -1;
+}
+
+TEST_P(MemoryTrajectory, IsTheReferencesUpToTheFaultyLoss) {
+  StageTrainer trainer(*model_, recipe_.stages.back());
+  const json& facts = files_->facts["stage2"];
+  const StateDict before = copy_of(*model_);
+  std::size_t step = 0;
+  for (std::int64_t epoch = 1; epoch < kBegins; ++epoch)
+    for (const int set : {0, 1}) {
+      const StepReport report = trainer.step(batch_of_epoch(epoch, set), epoch);
+      EXPECT_EQ(term_of(report, "memory_triplet"), -1) << epoch;
+      expect_other_terms(report, step, 2e-5);
+      const std::string name = "it" + std::to_string(++step);
+      if (!facts["change_l2"].contains(name)) continue;
+      expect_values(*model_, "stage2." + name + ".");
+      expect_changes(before, *model_, facts["change_l2"][name], 5e-3);
+    }
+  for (const int set : {0, 1}) { // the first steps with it: the memory holds this batch alone
+    const Batch batch = batch_of_epoch(kBegins, set);
+    const at::Tensor proj = proj_of(batch);
+    const StepReport report = trainer.step(batch, kBegins);
+    const double share = set == 0 ? 2e-5 : 1e-3; // the second follows an update by the sane loss
+    expect_other_terms(report, step, share);
+    const double faulty = terms(step++)[kTermsBefore], sane = term_of(report, "memory_triplet");
+    EXPECT_NEAR(faulty_memory_triplet(proj, at::cat({proj, at::zeros_like(proj)})), faulty, share * faulty);
+    const TripletDistances hardest = hardest_distances(proj, batch.identities);
+    EXPECT_NEAR(sane, (hardest.positive - hardest.negative + 0.3).relu().mean().item<double>(), 1e-3 * sane);
+    EXPECT_GT(std::abs(sane - faulty), 1);
+  }
+}
+
+TEST_P(MemoryTrajectory, TheMemoryIsPartOfTheState) {
+  StageTrainer trainer(*model_, recipe_.stages.back());
+  for (const int set : {0, 1, 0})
+    trainer.step(batch_of_epoch(1 + set, set), kBegins);
+  const StateDict halfway = copy_of(*model_);
+  StateDict learning;
+  for (const auto& [name, tensor] : trainer.state())
+    learning.add(name, tensor.clone());
+  EXPECT_EQ(learning.at("memory.0.labels").ge(0).sum().item<std::int64_t>(), 32);
+  EXPECT_EQ(learning.at("memory.1.labels").ge(0).sum().item<std::int64_t>(), 16);
+  std::vector<double> expected;
+  for (const int set : {0, 1})
+    expected.push_back(trainer.step(batch_of_epoch(3, set), kBegins).loss);
+
+  const auto again = make_model();
+  load_state(*again, halfway);
+  StageTrainer resumed(*again, recipe_.stages.back());
+  resumed.load(learning, "state");
+  for (const int set : {0, 1})
+    EXPECT_EQ(resumed.step(batch_of_epoch(3, set), kBegins).loss, expected[static_cast<std::size_t>(set)]);
+  for (const auto& [name, tensor] : again->state())
+    EXPECT_TRUE(tensor.equal(tensor_at(*model_, name))) << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(, MemoryTrajectory, testing::Values("train-multitask-hard-ivlp-xbm"));
+
+TEST(BatchMemory, AFullRingBeginsAgain) {
+  BatchMemory memory(2, 1, at::kCPU);
+  const auto put = [&](std::vector<float> rows) {
+    const auto count = static_cast<std::int64_t>(rows.size());
+    return memory.with(at::tensor(rows).view({count, 1}), at::full({count}, 7, at::kLong));
+  };
+  EXPECT_TRUE(put({1, 2}).labels.equal(at::tensor({7, 7, -1, -1}, at::kLong)));
+  EXPECT_TRUE(put({3}).own.equal(at::tensor({2}, at::kLong)));
+  const TripletMemory last = put({4, 5}); // does not fit behind the third
+  EXPECT_TRUE(last.own.equal(at::tensor({2, 3}, at::kLong)));
+  EXPECT_TRUE(last.features.flatten().equal(at::tensor({1.F, 2.F, 4.F, 5.F})));
+  EXPECT_TRUE(put({6}).own.equal(at::tensor({0}, at::kLong)));
+}
 
 TEST(EpochWeights, AreTheReferences) {
   VLREID_GOLDEN(path, "multimodal/schedules.json");

@@ -20,6 +20,7 @@ namespace vlreid {
 struct LossTerm {
   std::string loss; // of losses()
   double weight = 1;
+  std::int64_t first_epoch = 1; // without it before
 };
 
 // The weights of a stage's epochs in an average of the model over them: those of a normal distribution.

@@ -3,7 +3,15 @@
 
 namespace vlreid {
 
-// Stage 2 ends with the average of its epochs, of the image encoder alone (spec/multimodal.md, section 8).
+namespace {
+
+constexpr double kMemoryWeight = 0.2;
+constexpr std::int64_t kMemoryBegins = 11; // epoch
+
+} // namespace
+
+// Stage 2 ends with the average of its epochs, of the image encoder alone, and compares with earlier batches
+// once it has settled (spec/multimodal.md, section 8).
 Recipe hard_sharing(Recipe recipe, const Config& config) {
   VLREID_REQUIRE(config.datasets.alternates, ErrorKind::config, "DATASETS.ALTERNATE",
                  "off with a method for two datasets", "on", "set it, and the second one in DATASETS.MERGED");
@@ -11,7 +19,9 @@ Recipe hard_sharing(Recipe recipe, const Config& config) {
                  "side information with a method for two datasets", "none",
                  "its table would be one for each set: switch it and MODEL.SIE_VIEW off");
   recipe.shares_encoder = true;
-  recipe.stages.back().average = EpochAverage{.mean = 30, .deviation = 30, .part = "image_encoder."};
+  Stage& tuning = recipe.stages.back();
+  tuning.average = EpochAverage{.mean = 30, .deviation = 30, .part = "image_encoder."};
+  tuning.losses.push_back({"memory_triplet", kMemoryWeight, kMemoryBegins});
   return recipe;
 }
 

@@ -6,6 +6,7 @@
 #include <ATen/ops/scalar_tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "vlreid/base/error.h"
@@ -15,6 +16,7 @@ namespace vlreid {
 namespace {
 
 constexpr const char* kCenters = "centers";
+constexpr const char* kMemoryLoss = "memory_triplet";
 
 // Autocast for the life of the object; the cache of cast weights ends with it.
 class AutocastScope {
@@ -48,8 +50,9 @@ void widen(LossInputs& inputs) {
   for (std::vector<at::Tensor>* list : {&inputs.scores, &inputs.metric_features})
     for (at::Tensor& tensor : *list)
       wide(tensor);
-  for (at::Tensor* tensor : {&inputs.feature, &inputs.frozen_feature, &inputs.text_logits,
-                             &inputs.image_features, &inputs.text_features, &inputs.logit_scale})
+  for (at::Tensor* tensor :
+       {&inputs.feature, &inputs.proj, &inputs.frozen_feature, &inputs.frozen_proj, &inputs.text_logits,
+        &inputs.image_features, &inputs.text_features, &inputs.logit_scale})
     wide(*tensor);
 }
 
@@ -76,6 +79,9 @@ StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrai
       schedule_(schedules().at(stage.schedule)(schedule_options(stage.solver))) {
   if (options.precision == Precision::f16) scaler_.emplace();
   if (stage.average) average_.emplace(model, *stage.average, stage.solver.max_epochs);
+  if (has_loss(stage, kMemoryLoss))
+    for (int set = 0; set < (model.has_second() ? 2 : 1); ++set)
+      memories_.emplace_back(stage.solver.batch_size, model.image_encoder().embed_width(), device_of(model));
   if (has_loss(stage, "center")) {
     const std::int64_t width = model.image_encoder().feature_width();
     centers_ = at::randn({model.identities(), width}, at::make_generator<at::CPUGeneratorImpl>(options.seed),
@@ -87,15 +93,25 @@ StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrai
   }
 }
 
-at::Tensor StageTrainer::total_loss(const LossInputs& inputs, StepReport& report) const {
+at::Tensor StageTrainer::total_loss(const LossInputs& inputs, std::int64_t epoch, StepReport& report) const {
   at::Tensor total;
   for (const LossTerm& term : stage_.losses) {
+    if (epoch < term.first_epoch) continue;
     const at::Tensor value = losses().at(term.loss)(inputs, stage_.loss_options);
     report.terms.emplace_back(term.loss, value.item<double>());
     const at::Tensor weighted = term.weight * value;
     total = total.defined() ? total + weighted : weighted;
   }
   return total;
+}
+
+// The memory begins with the loss: features of long ago would be those of another encoder.
+void StageTrainer::remember(LossInputs& inputs, const Batch& batch, std::int64_t epoch) {
+  const auto is_due = [&](const LossTerm& term) {
+    return term.loss == kMemoryLoss && epoch >= term.first_epoch;
+  };
+  if (std::ranges::any_of(stage_.losses, is_due))
+    inputs.memory = memories_[static_cast<std::size_t>(batch.set)].with(inputs.proj, inputs.labels);
 }
 
 StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch, double share) {
@@ -107,8 +123,9 @@ StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch, double sha
     LossInputs inputs = step_->forward(batch);
     widen(inputs);
     inputs.centers = centers_;
+    remember(inputs, batch, epoch);
     report.accuracy = accuracy_of(inputs);
-    loss = total_loss(inputs, report);
+    loss = total_loss(inputs, epoch, report);
   }
   report.loss = loss.item<double>();
   if (!std::isfinite(report.loss)) return report;
@@ -161,6 +178,10 @@ void add_below(StateDict& state, const std::string& prefix, const StateDict& par
     state.add(prefix + name, tensor);
 }
 
+std::string memory_name(std::size_t set) {
+  return "memory." + std::to_string(set) + ".";
+}
+
 } // namespace
 
 StateDict StageTrainer::state() const {
@@ -168,6 +189,8 @@ StateDict StageTrainer::state() const {
   add_below(state, "optimizer.", optimizer_.state());
   if (scaler_) add_below(state, "scaler.", scaler_->state());
   if (average_) add_below(state, "average.", average_->state());
+  for (std::size_t set = 0; set < memories_.size(); ++set)
+    add_below(state, memory_name(set), memories_[set].state());
   if (centers_.defined()) state.add(kCenters, centers_.detach());
   if (gathered_ > 0)
     for (const ParameterGroup& group : optimizer_.groups())
@@ -181,6 +204,8 @@ void StageTrainer::load(const StateDict& state, const std::string& place) {
   optimizer_.load(state.below("optimizer."), place);
   if (scaler_) scaler_->load(state.below("scaler."), place);
   if (average_) average_->load(state.below("average."));
+  for (std::size_t set = 0; set < memories_.size(); ++set)
+    memories_[set].load(state.below(memory_name(set)));
   if (centers_.defined()) centers_.copy_(state.at(kCenters));
   gathered_ = state.at("gathered").item<std::int64_t>();
   for (const ParameterGroup& group : optimizer_.groups())

@@ -5,6 +5,7 @@
 #include "vlreid/optim/gradient_scaler.h"
 #include "vlreid/optim/optimizer.h"
 #include "vlreid/optim/schedule.h"
+#include "vlreid/train/batch_memory.h"
 #include "vlreid/train/model_average.h"
 #include "vlreid/train/precision.h"
 #include "vlreid/train/recipe.h"
@@ -56,13 +57,14 @@ public:
   const Optimizer& optimizer() const { return optimizer_; }
   const at::Tensor& centers() const { return centers_; } // [I, D], undefined without that loss
 
-  // Everything that learning needs beside the model: "optimizer.*", "centers", "scaler.*", "average.*", and
-  // the gradients of an unfinished group of batches ("gradient.*").
+  // Everything that learning needs beside the model: "optimizer.*", "centers", "scaler.*", "average.*",
+  // "memory.SET.*", and the gradients of an unfinished group of batches ("gradient.*").
   StateDict state() const;
   void load(const StateDict& state, const std::string& place);
 
 private:
-  at::Tensor total_loss(const LossInputs& inputs, StepReport& report) const;
+  at::Tensor total_loss(const LossInputs& inputs, std::int64_t epoch, StepReport& report) const;
+  void remember(LossInputs& inputs, const Batch& batch, std::int64_t epoch);
   void update(double rate);
   void update_centers();
 
@@ -75,6 +77,7 @@ private:
   std::optional<GradientScaler> scaler_;
   std::optional<ModelAverage> average_;
   Schedule schedule_;
+  std::vector<BatchMemory> memories_; // of each set; none without a loss over them
   at::Tensor centers_;
   std::int64_t gathered_ = 0; // batches since the last update
 };

@@ -9,7 +9,7 @@ namespace {
 class ImageStep : public Step {
 public:
   ImageStep(ReidModel& model, const Stage& stage)
-      : model_(model), wants_frozen_(has_loss(stage, "frozen_feature")) {
+      : model_(model), wants_frozen_(has_loss(stage, "frozen_feature") || has_loss(stage, "frozen_proj")) {
     if (has_loss(stage, "image_to_text"))
       for (int set = 0; set < (model.has_second() ? 2 : 1); ++set)
         texts_.push_back(model.of_set(set).text_features().t()); // [E, I]
@@ -25,7 +25,12 @@ public:
     inputs.scores = {output.score, output.score_proj};
     inputs.metric_features = {output.features.last, output.features.feature, output.features.proj};
     inputs.feature = output.features.feature;
-    if (wants_frozen_) inputs.frozen_feature = model_.frozen_features(batch.images).feature;
+    inputs.proj = output.features.proj;
+    if (wants_frozen_) {
+      const ImageFeatures frozen = model_.frozen_features(batch.images);
+      inputs.frozen_feature = frozen.feature;
+      inputs.frozen_proj = frozen.proj;
+    }
     if (!texts_.empty())
       inputs.text_logits = at::matmul(output.features.proj, texts_[static_cast<std::size_t>(batch.set)]);
     return inputs;
