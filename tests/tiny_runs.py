@@ -19,6 +19,12 @@ import safetensors  # noqa: E402
 ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", GOMP_SPINCOUNT="5000", LC_ALL="C.UTF-8")
 VOCABULARY, CONTEXT = 49408, 77
 
+# Multimodal-ReID's methods over configs/multimodal/coop.yml: MODEL.PROMPT, and further pairs.
+TWO_SETS = ["DATASETS.MERGED", "dukemtmc", "DATASETS.ALTERNATE", "True"]
+MULTIMODAL = {name: (name, []) for name in ("coop", "coop_augmented", "adapter", "ivlp", "promptsrc", "clip_adapter", "visual_prompts")}
+MULTIMODAL |= {name: (name, TWO_SETS) for name in ("coop_hard_sharing", "ivlp_hard_sharing")}
+MULTIMODAL |= {"coop_merged": ("coop", TWO_SETS[:2]), "coop_in_turns": ("coop", TWO_SETS), "promptsrc_in_turns": ("promptsrc", TWO_SETS)}
+
 
 def find_golden(name):
     for folder in (TESTS.parent.parent / "shared" / "golden", TESTS / "golden"):

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Every method of Multimodal-ReID, stopped twice and resumed, leaves what an undisturbed run leaves, to the bit: stopped by SIGTERM in
+its first half, when it saves its state, and by SIGKILL in its second, when the last saved state counts. kill_runs.py does the same at
+random moments, as often as one likes.
+
+    resume_runs.py VLREID [METHOD ...]
+"""
+import signal
+import sys
+import tempfile
+import time
+
+from tiny_runs import MULTIMODAL, Job, differences, results
+
+STAGE = ["SOLVER.MAX_EPOCHS", "2", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.LOG_PERIOD", "1", "SOLVER.CHECKPOINT_PERIOD", "1",
+         "SOLVER.EVAL_PERIOD", "1"]  # of methods with one stage; the job has those of two
+# share of the steps after which the signal comes, options of the run, exit code
+STOPS = [(signal.SIGTERM, 0.3, [], 143), (signal.SIGKILL, 0.7, ["--resume", "--save-every", "0"], -9)]
+
+
+def steps_of(folder):
+    log = folder / "train_log.txt"
+    return log.read_text().count("Iteration[") if log.exists() else 0
+
+
+def stop(job, name, words, by, steps, code):
+    """What went wrong, or None."""
+    process = job.start(name, *words)
+    while process.poll() is None and steps_of(job.run_folder(name)) < steps:
+        time.sleep(0.002)
+    process.send_signal(by)
+    errors = process.communicate()[1]
+    # A busy machine may let the run come to its end before the signal.
+    return None if process.returncode in (code, 0) else f"{by.name}: exit code {process.returncode}: {errors[-500:]}"
+
+
+def problems_of(job, method):
+    prompt, options = MULTIMODAL[method]
+    words, name = ["MODEL.PROMPT", prompt, *STAGE, *options], f"{method}-stopped"
+    code, errors = job.run(method, *words)
+    if code != 0:
+        return [f"undisturbed: exit code {code}: {errors}"]
+    total = steps_of(job.run_folder(method))
+    for by, share, more, code in STOPS:
+        if problem := stop(job, name, [*more, *words], by, int(share * total), code):
+            return [problem]
+    code, errors = job.run(name, "--resume", *words)
+    return differences(results(job.run_folder(method)), job.run_folder(name)) if code == 0 else [f"resumed: exit code {code}: {errors}"]
+
+
+def main():
+    wanted = sys.argv[2:] or list(MULTIMODAL)
+    with tempfile.TemporaryDirectory(prefix="vlreid-resume-") as folder:
+        job = Job(sys.argv[1], folder, config="multimodal/coop", vision_blocks=2, text_blocks=2)
+        problems = {name: found for name in wanted if (found := problems_of(job, name))}
+    for name, found in problems.items():
+        print(f"{name}: {'; '.join(found)}")
+    print(f"{len(wanted) - len(problems)} of {len(wanted)} methods resume bit-equal")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
