@@ -6,7 +6,6 @@
 //     [--save FOLDER]
 //
 // Made features: a direction for each identity, a smaller one for each camera, and noise; not normalised.
-#include <ATen/Parallel.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/rand.h>
 

@@ -1,6 +1,7 @@
 // Distances of queries to a gallery, row by row, without ever holding the matrix [Q, G]: blocks of queries
-// are multiplied with the whole gallery (at::mm) and each finished row goes to a consumer. distance = |q|^2 +
-// |g|^2 - 2 q.g in float32, as the references compute it: it may come out a rounding error below zero.
+// are multiplied with the whole gallery (vlreid/products) and each finished row goes to a consumer. distance
+// = |q|^2 + |g|^2 - 2 q.g in float32, as the references compute it: it may come out a rounding error below
+// zero.
 #pragma once
 
 #include <cstdint>

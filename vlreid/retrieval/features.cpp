@@ -87,6 +87,13 @@ std::vector<float> squared_norms(std::span<const float> values, std::int64_t dim
   return norms;
 }
 
+Panels in_panels(std::span<const float> values, std::int64_t dims) {
+  VLREID_ASSERT(dims > 0 && values.size() % dims == 0);
+  Panels panels(static_cast<std::int64_t>(values.size()) / dims, dims);
+  for_each_row(panels.panels(), [&](std::int64_t panel) { panels.fill(panel, values.data()); });
+  return panels;
+}
+
 void check_feature_sets(const FeatureSet& query, const FeatureSet& gallery) {
   for (const auto& [set, what] : {std::pair{&query, "query features"}, {&gallery, "gallery features"}}) {
     VLREID_REQUIRE(set->size() == 0 || set->dims > 0, ErrorKind::data, what, "rows of 0 numbers",

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "vlreid/products/products.h"
+
 namespace vlreid {
 
 struct FeatureSet {
@@ -39,6 +41,9 @@ void normalise_rows(std::span<const float> values, std::int64_t dims, std::span<
 // Sum of squares of every row [N]. Throws ErrorKind::data that names `what` ("query features") and the row
 // when a row holds a value that is not finite, or is so long that a distance to it would overflow.
 std::vector<float> squared_norms(std::span<const float> values, std::int64_t dims, const std::string& what);
+
+// Rows of a set in the order that products read.
+Panels in_panels(std::span<const float> values, std::int64_t dims);
 
 // Throws ErrorKind::data unless the labels of two sets fit together: one of each for every row, cameras and
 // items in both or none.

@@ -6,11 +6,11 @@
 #include <mutex>
 
 #include "vlreid/base/error.h"
+#include "vlreid/products/products.h"
 #include "vlreid/retrieval/features.h"
 #include "vlreid/retrieval/kernels.h"
 #include "vlreid/retrieval/nearest.h"
 #include "vlreid/retrieval/parallel.h"
-#include "vlreid/retrieval/products.h"
 
 namespace vlreid {
 namespace {
@@ -21,6 +21,8 @@ constexpr std::int64_t kTileRows = 512;
 struct Block {
   std::int64_t first = 0; // image number of its first row
   RowBlock rows;
+  const Panels* panels = nullptr; // the same rows: these of the queries' or the gallery's panels
+  ColumnRange columns;
 };
 
 struct Tile {
@@ -28,10 +30,11 @@ struct Tile {
   std::int64_t column_block = 0; // not before row_block
 };
 
-void append_blocks(const float* values, std::int64_t rows, std::int64_t first, std::int64_t dims,
+void append_blocks(const float* values, const Panels& panels, std::int64_t first,
                    std::vector<Block>& blocks) {
-  for (std::int64_t done = 0; done < rows; done += kTileRows) {
-    blocks.push_back({first + done, {values + done * dims, std::min(kTileRows, rows - done)}});
+  for (std::int64_t done = 0; done < panels.rows(); done += kTileRows) {
+    const std::int64_t rows = std::min(kTileRows, panels.rows() - done);
+    blocks.push_back({first + done, {values + done * panels.dims(), rows}, &panels, {done, rows}});
   }
 }
 
@@ -62,8 +65,9 @@ private:
     limits_[image] = nearest_[image].limit();
   }
 
-  std::int64_t dims_;
   std::int64_t length_;
+  Panels query_;
+  Panels gallery_;
   std::vector<float> norms_;
   std::vector<Block> blocks_;
   std::vector<std::mutex> mutexes_; // of a block: guards the members below for its images
@@ -73,12 +77,14 @@ private:
   std::vector<float> largest_;      // [N]
 };
 
-Search::Search(const JointImages& images, std::int64_t length) : dims_(images.dims), length_(length) {
-  norms_ = squared_norms(images.query, dims_, "query features");
-  const std::vector<float> gallery_norms = squared_norms(images.gallery, dims_, "gallery features");
+Search::Search(const JointImages& images, std::int64_t length)
+    : length_(length), query_(in_panels(images.query, images.dims)),
+      gallery_(in_panels(images.gallery, images.dims)),
+      norms_(squared_norms(images.query, images.dims, "query features")) {
+  const std::vector<float> gallery_norms = squared_norms(images.gallery, images.dims, "gallery features");
   norms_.insert(norms_.end(), gallery_norms.begin(), gallery_norms.end());
-  append_blocks(images.query.data(), images.queries(), 0, dims_, blocks_);
-  append_blocks(images.gallery.data(), images.size() - images.queries(), images.queries(), dims_, blocks_);
+  append_blocks(images.query.data(), query_, 0, blocks_);
+  append_blocks(images.gallery.data(), gallery_, images.queries(), blocks_);
   mutexes_ = std::vector<std::mutex>(blocks_.size());
   const std::int64_t capacity = 2 * length + kChunk;
   buffers_.resize(images.size() * capacity);
@@ -93,7 +99,7 @@ void Search::visit(Tile tile, float* products) {
   const Block& rows = blocks_[tile.row_block];
   const Block& columns = blocks_[tile.column_block];
   const bool is_diagonal = tile.row_block == tile.column_block;
-  inner_products(rows.rows, columns.rows, dims_, products);
+  multiply(rows.rows, *columns.panels, columns.columns, products, columns.rows.rows);
   const std::unique_lock row_lock(mutexes_[tile.row_block]);
   std::unique_lock column_lock(mutexes_[tile.column_block], std::defer_lock);
   if (!is_diagonal) column_lock.lock(); // always the later block second: no deadlock

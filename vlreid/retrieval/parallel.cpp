@@ -1,21 +1,17 @@
 #include "vlreid/retrieval/parallel.h"
 
-#include <ATen/Parallel.h>
-
-#include <atomic>
+#include "vlreid/base/thread_pool.h"
 
 namespace vlreid {
 
 int worker_count() {
-  return at::get_num_threads();
+  return shared_pool().size();
 }
 
 void for_each_block(std::int64_t count, const std::function<void(std::int64_t block, int worker)>& body) {
-  std::atomic<std::int64_t> next = 0;
-  at::parallel_for(0, worker_count(), 1, [&](std::int64_t first_worker, std::int64_t) {
-    for (std::int64_t block = next++; block < count; block = next++)
-      body(block, static_cast<int>(first_worker));
-  });
+  shared_pool().parallel_for(
+      static_cast<std::size_t>(count), 1,
+      [&](std::size_t block, std::size_t, int worker) { body(static_cast<std::int64_t>(block), worker); });
 }
 
 } // namespace vlreid

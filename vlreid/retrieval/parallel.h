@@ -1,6 +1,5 @@
-// Loops over independent blocks on LibTorch's own threads: a matrix product inside a block then runs on the
-// thread of that block, and no second set of threads competes with LibTorch's. Blocks are handed out in
-// ascending order, first come first served.
+// Loops over independent blocks on the threads of the process's pool, one block at a time each. Blocks are
+// handed out in ascending order, first come first served. Not to be nested: the pool runs one loop at a time.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +7,7 @@
 
 namespace vlreid {
 
-// How many workers a loop has; decided by LibTorch (at::set_num_threads).
+// How many workers a loop has: the cores that this process may use.
 int worker_count();
 
 // Calls body(block, worker) for each block in [0, count); worker in [0, worker_count()) tells threads apart
