@@ -3,6 +3,7 @@
 #include "vlreid/base/strings.h"
 #include "vlreid/image/decode.h"
 #include "vlreid/synth/attributes.h"
+#include "vlreid/synth/camera.h"
 #include "vlreid/synth/captions.h"
 #include "vlreid/synth/options.h"
 #include "vlreid/synth/plan.h"
@@ -102,6 +103,27 @@ TEST(MadePersons, AreTheSameBytesForAnyNumberOfThreads) {
   options.seed = 6;
   make_dataset(temp / "other", options, nullptr);
   EXPECT_NE(contents(temp / "one"), contents(temp / "other"));
+}
+
+// With one seed too: other people, who wear more when it is winter, and cameras that mostly look down steeply
+// into halls.
+TEST(MadePersons, OfTheTwoDomainsAreOthersUnderOtherCameras) {
+  constexpr int kPeople = 120, kCameras = 6;
+  const auto a = make_people(5, SynthDomain::a, 0, kPeople), b = make_people(5, SynthDomain::b, 0, kPeople);
+  const auto long_sleeved = [](const std::vector<PersonLook>& people) {
+    return std::ranges::count_if(people, [](const PersonLook& person) { return person.has_long_sleeves; });
+  };
+  EXPECT_GT(long_sleeved(b), long_sleeved(a) + kPeople / 5);
+  float pitch[2] = {0, 0};
+  std::set<std::uint64_t> scenes;
+  for (int camera = 0; camera < kCameras; ++camera)
+    for (const SynthDomain domain : {SynthDomain::a, SynthDomain::b}) {
+      const CameraLook look = make_camera(5, domain, camera);
+      pitch[domain == SynthDomain::b] += look.pitch;
+      scenes.insert(look.scene);
+    }
+  EXPECT_GT(pitch[1], pitch[0]);
+  EXPECT_EQ(scenes.size(), 2u * kCameras);
 }
 
 TEST(MadePersons, CaptionsAgreeWithTheTable) {
