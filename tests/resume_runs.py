@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every method of Multimodal-ReID, stopped twice and resumed, leaves what an undisturbed run leaves, to the bit: stopped by SIGTERM in
-its first half, when it saves its state, and by SIGKILL in its second, when the last saved state counts. kill_runs.py does the same at
+its first half, when it saves its state, and by SIGKILL near its end, when the last saved state counts. kill_runs.py does the same at
 random moments, as often as one likes.
 
     resume_runs.py VLREID [METHOD ...]
@@ -15,7 +15,9 @@ from tiny_runs import MULTIMODAL, Job, differences, results
 STAGE = ["SOLVER.MAX_EPOCHS", "2", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.LOG_PERIOD", "1", "SOLVER.CHECKPOINT_PERIOD", "1",
          "SOLVER.EVAL_PERIOD", "1"]  # of methods with one stage; the job has those of two
 # share of the steps after which the signal comes, options of the run, exit code
-STOPS = [(signal.SIGTERM, 0.3, [], 143), (signal.SIGKILL, 0.7, ["--resume", "--save-every", "0"], -9)]
+STOPS = [(signal.SIGTERM, 0.3, [], 143), (signal.SIGKILL, 0.9, ["--resume", "--save-every", "0"], -9)]
+# Hard sharing compares with earlier batches from its eleventh epoch on.
+LONGER = {"coop_hard_sharing": ["SOLVER.STAGE2.MAX_EPOCHS", "12"]}
 
 
 def steps_of(folder):
@@ -36,7 +38,7 @@ def stop(job, name, words, by, steps, code):
 
 def problems_of(job, method):
     prompt, options = MULTIMODAL[method]
-    words, name = ["MODEL.PROMPT", prompt, *STAGE, *options], f"{method}-stopped"
+    words, name = ["MODEL.PROMPT", prompt, *STAGE, *options, *LONGER.get(method, [])], f"{method}-stopped"
     code, errors = job.run(method, *words)
     if code != 0:
         return [f"undisturbed: exit code {code}: {errors}"]

@@ -50,8 +50,7 @@ struct Evaluated {
 
 Evaluated embed_dataset(const EvalArguments& arguments) {
   LoadedArguments loaded = load_arguments(arguments.model);
-  if (arguments.ignores_side_information)
-    loaded.embedder.settings.sie_camera = loaded.embedder.settings.sie_view = false;
+  loaded.embedder.ignores_side_information = arguments.ignores_side_information;
   const Dataset dataset =
       open_dataset(arguments.dataset.empty() ? loaded.config.datasets.name : arguments.dataset,
                    arguments.root.empty() ? loaded.config.datasets.root : arguments.root);

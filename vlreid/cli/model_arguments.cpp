@@ -17,6 +17,11 @@ void ModelArguments::define(Options& options) {
                {.shows_default = false});
   options.text("--config-file,--config_file", config_file, "YAML file of the references or ours",
                {.shows_default = false});
+  define_running(options);
+  options.words("OVERRIDES", overrides, "KEY VALUE pairs that override the configuration");
+}
+
+void ModelArguments::define_running(Options& options) {
   options.text("--device", device, "cpu, cuda or cuda:N");
   options.text("--dtype", dtype, "precision of the encoder", {.choices = {"f32", "bf16", "int8"}});
   options.number("--batch", batch_size, "images a batch (0: the configuration's, else 32)",
@@ -26,7 +31,6 @@ void ModelArguments::define(Options& options) {
                "embeddings averaged: the image; and its mirror image; and Multimodal-ReID's shifted one",
                {.choices = names_of(kViews)});
   options.number("--seed", seed, "seed of the shifted view");
-  options.words("OVERRIDES", overrides, "KEY VALUE pairs that override the configuration");
 }
 
 LoadedArguments load_arguments(const ModelArguments& arguments) {

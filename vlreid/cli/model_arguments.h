@@ -19,6 +19,7 @@ struct ModelArguments {
   std::vector<std::string> overrides; // KEY VALUE pairs
 
   void define(Options& options);
+  void define_running(Options& options); // without weights and configuration
 };
 
 struct LoadedArguments {

@@ -20,10 +20,14 @@ std::vector<float> embed(Embedder& embedder, const Subset& subset, Progress* pro
 
 } // namespace
 
-LabelledFeatures embed_evaluation_lists(Embedder& embedder, const Dataset& dataset, Progress* progress) {
+void require_evaluation_lists(const Dataset& dataset) {
   VLREID_REQUIRE(!dataset.query.empty() && !dataset.gallery.empty(), ErrorKind::data, dataset.root.string(),
                  dataset.query.empty() ? "no query image" : "no gallery image", "images in both",
                  "run vlreid check on this dataset");
+}
+
+LabelledFeatures embed_evaluation_lists(Embedder& embedder, const Dataset& dataset, Progress* progress) {
+  require_evaluation_lists(dataset);
   LabelledFeatures features = label_evaluation_lists(dataset);
   features.dims = embedder.dims();
   features.query.values = embed(embedder, dataset.query, progress);

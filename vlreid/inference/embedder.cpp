@@ -37,8 +37,8 @@ ReidOptions reid_options(const EmbedderOptions& options) {
                    "choose equal strides, as the references do");
     made.stride = (*settings.stride)[0];
   }
-  made.sie_camera = settings.sie_camera.value_or(false);
-  made.sie_view = settings.sie_view.value_or(false);
+  made.sie_camera = settings.sie_camera.value_or(false) && !options.ignores_side_information;
+  made.sie_view = settings.sie_view.value_or(false) && !options.ignores_side_information;
   made.sie_coe = settings.sie_factor.value_or(made.sie_coe);
   made.neck = settings.uses_neck.value_or(false) ? NeckFeature::after : NeckFeature::before;
   made.adapter.alpha = settings.lora_alpha;
@@ -60,6 +60,16 @@ TestTransformOptions transform_options(const EmbedderOptions& options, const Rei
   return made;
 }
 
+// The file, without its table of cameras or views where that is not wanted.
+StateDict load_wanted(const EmbedderOptions& options) {
+  StateDict loaded = load_weights(options.weights).state;
+  if (!options.ignores_side_information) return loaded;
+  StateDict rest;
+  for (const auto& [name, tensor] : loaded)
+    if (name != "cv_embed") rest.add(name, tensor);
+  return rest;
+}
+
 std::size_t view_count(TestViews views) {
   return views == TestViews::plain ? 1 : 2;
 }
@@ -74,7 +84,7 @@ struct Embedder::State {
   TestTransformOptions transform;
   std::size_t pixels; // floats of one image
 
-  explicit State(const EmbedderOptions& chosen) : State(load_weights(chosen.weights).state, chosen) {
+  explicit State(const EmbedderOptions& chosen) : State(load_wanted(chosen), chosen) {
     checksum = weights_checksum(chosen.weights);
   }
 

@@ -36,7 +36,8 @@ struct EmbedderOptions {
   TestViews views = TestViews::plain;
   std::uint64_t seed = 0; // of the shifts
   EmbedderOutput output = EmbedderOutput::embedding;
-  Filter filter = Filter::bilinear; // of resizing; Multimodal-ReID's stage 1 has the one of training
+  Filter filter = Filter::bilinear;      // of resizing; Multimodal-ReID's stage 1 has the one of training
+  bool ignores_side_information = false; // of a file trained with SIE, for another data set
 };
 
 // Camera and view of an image, for models with side information (SIE); ignored by others.
