@@ -30,12 +30,21 @@ public:
   using SplitAttention::SplitAttention;
 
   at::Tensor attend_all(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& mask) override {
-    if (!is_training() || !x.device().is_cpu()) return SplitAttention::attend_all(x, norm, mask);
+    if (!keeps_only_input(x)) return SplitAttention::attend_all(x, norm, mask);
     const std::array<LowRankLayer, 3> layers = {low_rank(*q_proj), low_rank(*k_proj), low_rank(*v_proj)};
     return attend_packed(low_rank_linear(x, &norm, layers), heads(), mask);
   }
 
+  KeysValues answers_of(const at::Tensor& x, const LayerNorm& norm) override {
+    if (!keeps_only_input(x)) return SplitAttention::answers_of(x, norm);
+    const std::array<LowRankLayer, 2> layers = {low_rank(*k_proj), low_rank(*v_proj)};
+    const at::Tensor both = split_heads(low_rank_linear(x, &norm, layers), 2);
+    return {both[0], both[1]};
+  }
+
 private:
+  bool keeps_only_input(const at::Tensor& x) const { return is_training() && x.device().is_cpu(); }
+
   static LowRankLayer low_rank(const Linear& layer) {
     if (const auto* lora = dynamic_cast<const LoraLinear*>(&layer)) return lora->drawn();
     return {.weight = layer.weight, .bias = layer.bias, .a = {}, .b = {}};

@@ -23,6 +23,10 @@ at::Tensor Attention::attend_all(const at::Tensor& x, const LayerNorm& norm, con
   return attend(projected.queries, projected.context, mask);
 }
 
+KeysValues Attention::answers_of(const at::Tensor& x, const LayerNorm& norm) {
+  return project_context(norm.forward(x));
+}
+
 at::Tensor Attention::split_heads(const at::Tensor& x, std::int64_t parts) const {
   return x.view({x.size(0), x.size(1), parts, heads_, width_ / heads_}).permute({2, 0, 3, 1, 4});
 }

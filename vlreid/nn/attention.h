@@ -39,6 +39,8 @@ public:
 
   // Every position asks and answers: x [B, N, D] before `norm` -> [B, N, D] before output().
   virtual at::Tensor attend_all(const at::Tensor& x, const LayerNorm& norm, const at::Tensor& mask);
+  // What every position of x [B, N, D] before `norm` answers with.
+  virtual KeysValues answers_of(const at::Tensor& x, const LayerNorm& norm);
   virtual QueriesKeysValues project(const at::Tensor& x) = 0; // x [B, N, D]
   virtual at::Tensor project_queries(const at::Tensor& x) = 0;
   virtual KeysValues project_context(const at::Tensor& x) = 0;

@@ -41,7 +41,7 @@ at::Tensor ResidualBlock::forward(const at::Tensor& x, const at::Tensor& mask) {
 
 KeysValues ResidualBlock::keys_values(const at::Tensor& x) {
   const auto context = [this](const std::vector<at::Tensor>& inputs) -> std::vector<at::Tensor> {
-    const KeysValues made = attn->project_context(ln_1->forward(inputs[0]));
+    const KeysValues made = attn->answers_of(inputs[0], *ln_1);
     return {made.keys, made.values};
   };
   const std::vector<at::Tensor> made = run(context, {x});
