@@ -28,7 +28,8 @@ CASES = [
     ("multimodal/coop", "common/tiny-vit.pt", "[64, 32]", 5, [], {"ViT-B-16_1": "multimodal/ckpt-coop"}),
 ]
 
-# Multimodal-ReID's methods on small weights of our own, 64 x 32 pixels: strides of 12 on patches of 16 give 5 x 2.
+# Multimodal-ReID's methods on small weights of our own, 64 x 32 pixels: strides of 12 on patches of 16 give 5 x 2;
+# PromptSRC's frozen encoder has strides of 16 with one set, of 12 with two in turns.
 WIDTH, EMBED, PATCH, BLOCKS, TOKENS, FROZEN_TOKENS = 64, 32, 16, 2, 11, 9
 IDENTITIES, SECOND_IDENTITIES, DEEP = 5, 4, 2
 ONE_STAGE = ["SOLVER.MAX_EPOCHS", "1", "SOLVER.IMS_PER_BATCH", "8"]
@@ -87,7 +88,7 @@ def words_of(method, prefix, identities):
     return learned_words(prefix, "ctx" if method.startswith("ivlp") or method == "promptsrc" else "cls_ctx", identities, 4, 5)
 
 
-def expected_state(method, identities):
+def expected_state(method, identities, takes_turns):
     made = image_encoder("image_encoder.", TOKENS) | classifiers("", identities)
     has_deep = method.startswith("ivlp") or method in ("promptsrc", "visual_prompts")
     made |= deep_tokens("image_encoder.", first=True) if has_deep else {}
@@ -98,7 +99,7 @@ def expected_state(method, identities):
     if "adapter" in method:
         made |= {"adapter.fc.0.weight": [WIDTH // 4, WIDTH], "adapter.fc.2.weight": [WIDTH, WIDTH // 4]}
     if method == "promptsrc":
-        made |= image_encoder("ZS_image_encoder.", FROZEN_TOKENS)
+        made |= image_encoder("ZS_image_encoder.", TOKENS if takes_turns else FROZEN_TOKENS)
     if "hard_sharing" in method:
         made |= words_of(method, "second.prompt_learner.", SECOND_IDENTITIES) | classifiers("second.", SECOND_IDENTITIES)
         made |= {"second.logit_scale": []}
@@ -154,8 +155,9 @@ def compare_with_lists(binary, folder):
         options = ["MODEL.PROMPT", prompt, *ONE_STAGE, *options]
         run = train(binary, folder, "multimodal/coop", "clip.safetensors", "[64, 32]", "both", options, method)
         identities = IDENTITIES + SECOND_IDENTITIES if method.endswith(("merged", "turns")) else IDENTITIES
+        shapes = expected_state(prompt, identities, "DATASETS.ALTERNATE" in options)
         expected = sorted((name, "torch.int64" if name.endswith("num_batches_tracked") else "torch.float32", shape)
-                          for name, shape in expected_state(prompt, identities).items())
+                          for name, shape in shapes.items())
         files = sorted(run.glob("ViT-B-16_*1.pth"))
         for file in files:
             problems += compare(f"{method}/{file.name}", sorted(described(file)), expected)
