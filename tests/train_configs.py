@@ -32,7 +32,7 @@ def make_vehicleid(folder, pictures):
 def command(config, folder):
     family, name = config.parent.name, config.stem
     side = ["64", "32"] if family in ("person", "multimodal") else ["64", "64"]
-    is_resnet, has_stages = name.startswith("cnn"), "base" not in name
+    is_resnet, has_stages = name.startswith("cnn"), "base" not in name and name != "visual_prompts"
     words = ["train", "--config-file", str(config), "--weights", str(find_golden("common/tiny-rn.pt")) if is_resnet else "clip.safetensors"]
     words += ["--out", f"runs/{family}/{name}"] + (["--dry-run"] if family == "VehicleID" else [])
     for section in ("STAGE1.", "STAGE2.") if has_stages else ("",):

@@ -36,12 +36,15 @@ public:
   void number(const std::string& names, std::uint64_t& target, const std::string& help,
               const OptionRules& rules = {});
   void flag(const std::string& names, bool& target, const std::string& help);
+  // Of what is declared from now on, in the help; "" for the usual one.
+  void heading(const std::string& name) { heading_ = name; }
   // Any number of positional words; words that look like options are not among them.
   void words(const std::string& name, std::vector<std::string>& target, const std::string& help,
              const OptionRules& rules = {});
 
 private:
   CLI::App& command_;
+  std::string heading_;
 };
 
 // The value of an enumeration for a text that the rules have checked already.

@@ -14,7 +14,12 @@
 namespace vlreid {
 namespace {
 
-void apply(CLI::Option* option, const OptionRules& rules) {
+void put_under(CLI::Option* option, const std::string& heading) {
+  if (!heading.empty()) option->group(heading);
+}
+
+void apply(CLI::Option* option, const OptionRules& rules, const std::string& heading) {
+  put_under(option, heading);
   if (rules.is_required) option->required();
   if (!rules.choices.empty()) option->check(CLI::IsMember(rules.choices));
   if (rules.shows_default && !rules.is_required) option->capture_default_str();
@@ -22,9 +27,9 @@ void apply(CLI::Option* option, const OptionRules& rules) {
 
 template <typename Number>
 void add_number(CLI::App& command, const std::string& names, Number& target, const std::string& help,
-                const OptionRules& rules) {
+                const OptionRules& rules, const std::string& heading) {
   CLI::Option* option = command.add_option(names, target, help);
-  apply(option, rules);
+  apply(option, rules, heading);
   option->check([rules](const std::string& text) {
     const auto value = parse_real(text);
     if (!value || *value < rules.minimum || *value > rules.maximum)
@@ -77,26 +82,26 @@ std::vector<std::string> with_lists_kept_whole(int count, const char* const* arg
 
 void Options::text(const std::string& names, std::string& target, const std::string& help,
                    const OptionRules& rules) {
-  apply(command_.add_option(names, target, help), rules);
+  apply(command_.add_option(names, target, help), rules, heading_);
 }
 
 void Options::number(const std::string& names, int& target, const std::string& help,
                      const OptionRules& rules) {
-  add_number(command_, names, target, help, rules);
+  add_number(command_, names, target, help, rules, heading_);
 }
 
 void Options::number(const std::string& names, std::int64_t& target, const std::string& help,
                      const OptionRules& rules) {
-  add_number(command_, names, target, help, rules);
+  add_number(command_, names, target, help, rules, heading_);
 }
 
 void Options::number(const std::string& names, std::uint64_t& target, const std::string& help,
                      const OptionRules& rules) {
-  add_number(command_, names, target, help, rules);
+  add_number(command_, names, target, help, rules, heading_);
 }
 
 void Options::flag(const std::string& names, bool& target, const std::string& help) {
-  command_.add_flag(names, target, help);
+  put_under(command_.add_flag(names, target, help), heading_);
 }
 
 void Options::words(const std::string& name, std::vector<std::string>& target, const std::string& help,

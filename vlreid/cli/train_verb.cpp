@@ -1,4 +1,6 @@
+#include "vlreid/base/error.h"
 #include "vlreid/base/strings.h"
+#include "vlreid/cli/multimodal_flags.h"
 #include "vlreid/cli/verb.h"
 #include "vlreid/train/run.h"
 
@@ -14,17 +16,33 @@ const std::vector<std::pair<std::string, Precision>> kPrecisions = {
 struct TrainArguments {
   std::string config_file, dtype = "f32", out;
   std::vector<std::string> overrides;
+  MultimodalFlags reference;
   TrainOptions train;
   std::int64_t save_every = 600;
   bool is_dry = false;
 };
 
+// A flag of ours and one of the reference that mean the same.
+void refuse_both(const char* ours, bool has_ours, const char* theirs, bool has_theirs) {
+  VLREID_REQUIRE(!has_ours || !has_theirs, ErrorKind::usage, std::string(ours) + " and " + theirs, "both",
+                 "one of them", "leave one out");
+}
+
 int run_train(const TrainArguments& arguments) {
-  std::vector<std::string> pairs = arguments.overrides;
+  const MultimodalFlags& reference = arguments.reference;
+  std::vector<std::string> pairs = reference.pairs(arguments.config_file);
+  const std::string weights = reference.weights();
+  refuse_both("--weights", !arguments.train.weights.empty(), "--model", !weights.empty());
+  refuse_both("--out", !arguments.out.empty(), "--save_path", !reference.folder().empty());
+  refuse_both("--dtype", arguments.dtype != "f32", "--amp", reference.wants_half());
+  pairs.insert(pairs.end(), arguments.overrides.begin(), arguments.overrides.end());
   if (!arguments.out.empty()) pairs.insert(pairs.end(), {"OUTPUT_DIR", arguments.out});
   const Config config = load_config(arguments.config_file, pairs);
   TrainOptions options = arguments.train;
+  if (!weights.empty()) options.weights = weights;
   options.precision = choose(arguments.dtype, kPrecisions);
+  if (reference.wants_half())
+    options.precision = options.device.starts_with("cuda") ? Precision::f16 : Precision::bf16;
   options.save_every_seconds = static_cast<double>(arguments.save_every);
   options.version = VLREID_VERSION;
   options.command_line =
@@ -61,6 +79,7 @@ void define_options(Options& options, TrainArguments& arguments) {
                  {.minimum = 0, .maximum = 1024});
   options.flag("--dry-run", arguments.is_dry,
                "print shapes, trainable tensors, steps, memory and time, and stop");
+  arguments.reference.define(options);
   options.words("OVERRIDES", arguments.overrides, "KEY VALUE pairs that override the configuration");
 }
 

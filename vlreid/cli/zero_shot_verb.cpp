@@ -4,6 +4,7 @@
 #include "vlreid/base/progress.h"
 #include "vlreid/base/strings.h"
 #include "vlreid/cli/model_arguments.h"
+#include "vlreid/cli/multimodal_flags.h"
 #include "vlreid/cli/verb.h"
 #include "vlreid/eval/embed_dataset.h"
 #include "vlreid/eval/scores.h"
@@ -48,10 +49,8 @@ std::optional<Grid> image_size(const ZeroShotArguments& arguments) {
                  "no --height to take it of", "both, or neither: the weights say their size",
                  "add --height N");
   if (arguments.height == 0) return std::nullopt;
-  const auto ratio = parse_real(arguments.ratio.empty() ? "0.5" : arguments.ratio);
-  VLREID_REQUIRE(ratio && *ratio > 0 && *ratio <= 16, ErrorKind::usage, "--ratio",
-                 "'" + arguments.ratio + "'", "width divided by height, such as 0.5", "change it");
-  return Grid{arguments.height, static_cast<std::int64_t>(arguments.height * *ratio)};
+  const auto [height, width] = size_of_flags("--ratio", arguments.height, arguments.ratio);
+  return Grid{height, width};
 }
 
 // What a configuration may say that has no meaning here.

@@ -138,17 +138,27 @@ struct LoraOptions {
 struct InputOptions {
   std::array<std::int64_t, 2> train_size = {384, 128}; // height, width
   std::array<std::int64_t, 2> test_size = {384, 128};
+  std::array<std::int64_t, 2> merged_size = {0, 0}; // 0: as the first set
   double flip_probability = 0.5;
   double erasing_probability = 0.5;
   std::array<double, 3> pixel_mean = {0.485, 0.456, 0.406}; // red, green, blue, of values in [0, 1]
   std::array<double, 3> pixel_std = {0.229, 0.224, 0.225};
   std::int64_t padding = 10;
 
+  const std::array<std::int64_t, 2>& second_size() const {
+    return merged_size[0] > 0 ? merged_size : train_size;
+  }
+
   template <class V>
   void visit(V& v) {
     v("SIZE_TRAIN", train_size,
       {.help = "height and width of training images", .minimum = 1, .maximum = 4096});
     v("SIZE_TEST", test_size, {.help = "height and width of test images", .minimum = 1, .maximum = 4096});
+    v("SIZE_MERGED", merged_size,
+      {.help = "height and width of training images of the set in DATASETS.MERGED when sets take turns; "
+               "[0, 0]: SIZE_TRAIN (our key)",
+       .minimum = 0,
+       .maximum = 4096});
     v("PROB", flip_probability, {.help = "probability of a horizontal flip", .minimum = 0, .maximum = 1});
     v("RE_PROB", erasing_probability, {.help = "probability of random erasing", .minimum = 0, .maximum = 1});
     v("PIXEL_MEAN", pixel_mean, {"subtracted from pixels in [0, 1]"});

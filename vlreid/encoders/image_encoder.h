@@ -39,6 +39,9 @@ public:
   virtual std::int64_t embed_width() const = 0;   // E
   virtual Grid grid() const = 0;                  // of patches, or of the last map
   virtual bool has_class_token() const = 0;       // SIE needs one
+  // Images of other sizes pass too from now on, with the table resized to them; Error(config) by an encoder
+  // that has no way to. Inference forms made later do the same.
+  virtual void accept_other_sizes();
   // The transformer that adapters rewrite; nullptr when there is none.
   virtual Transformer* transformer() { return nullptr; }
 };

@@ -23,6 +23,12 @@ std::shared_ptr<ImageEncoder> make_image_encoder(const StateDict& state, const I
                          .remedy = "run inspect on the file"});
 }
 
+void ImageEncoder::accept_other_sizes() {
+  fail(ErrorKind::config,
+       {"INPUT.SIZE_MERGED", "another size with a ResNet, whose attention pool has one grid", "a ViT",
+        "use one size, or a ViT"});
+}
+
 std::string position_table_name(const StateDict& state) {
   for (const char* name : {"positional_embedding", "attnpool.positional_embedding"})
     if (state.has(name)) return name;

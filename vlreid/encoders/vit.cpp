@@ -28,12 +28,21 @@ VisionTransformer::VisionTransformer(const VitShape& shape) : shape_(shape) {
   ln_post = register_module("ln_post", std::make_shared<LayerNorm>(shape.width));
 }
 
+at::Tensor positions_for(const at::Tensor& table, const VitShape& shape, Grid grid) {
+  return resize_positions(table, grid, PositionResize::bicubic, shape.grid);
+}
+
 at::Tensor VisionTransformer::embed(const at::Tensor& images, const at::Tensor& class_offset) {
-  const at::Tensor patches = conv1->forward(images).flatten(2).transpose(1, 2); // [B, P, D]
-  check_shape(patches, {"B", shape_.grid.count(), shape_.width}, "patches of the images");
+  const at::Tensor map = conv1->forward(images); // [B, D, h, w]
+  const Grid grid{map.size(2), map.size(3)};
+  const at::Tensor patches = map.flatten(2).transpose(1, 2); // [B, P, D]
+  if (!accepts_other_sizes_)
+    check_shape(patches, {"B", shape_.grid.count(), shape_.width}, "patches of the images");
   at::Tensor first = class_embedding.expand({patches.size(0), 1, shape_.width});
   if (class_offset.defined()) first = first + class_offset.unsqueeze(1);
-  at::Tensor x = at::cat({first, patches}, 1) + positional_embedding; // [B, 1 + P, D] class token first
+  const at::Tensor positions =
+      accepts_other_sizes_ ? positions_for(positional_embedding, shape_, grid) : positional_embedding;
+  at::Tensor x = at::cat({first, patches}, 1) + positions; // [B, 1 + P, D] class token first
   if (VPT.defined()) x = at::cat({x, VPT.expand({x.size(0), VPT.size(0), VPT.size(1)})}, 1);
   return ln_pre->forward(x);
 }

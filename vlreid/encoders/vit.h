@@ -37,8 +37,10 @@ public:
   std::int64_t embed_width() const override { return shape_.embed; }
   Grid grid() const override { return shape_.grid; }
   bool has_class_token() const override { return true; }
+  void accept_other_sizes() override { accepts_other_sizes_ = true; }
   Transformer* transformer() override { return blocks.get(); }
   const VitShape& shape() const { return shape_; }
+  bool accepts_other_sizes() const { return accepts_other_sizes_; }
 
   at::Tensor VPT;                  // [n, D] or undefined
   at::Tensor class_embedding;      // [D]
@@ -55,6 +57,11 @@ private:
   at::Tensor with_prompt(const at::Tensor& x, const ResidualBlock& block) const;
 
   VitShape shape_;
+  bool accepts_other_sizes_ = false;
 };
+
+// Rows of a table made for `shape` that an image of a grid needs, resized as Multimodal-ReID does; the table
+// itself for its own grid.
+at::Tensor positions_for(const at::Tensor& table, const VitShape& shape, Grid grid);
 
 } // namespace vlreid

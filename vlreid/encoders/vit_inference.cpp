@@ -24,7 +24,8 @@ at::Tensor own(const at::Tensor& x) {
 class VitInference : public ImageInference {
 public:
   VitInference(const VisionTransformer& vit, InferenceType type)
-      : shape_(vit.shape()), patch_weight_(own(vit.conv1->weight).flatten(1)),
+      : shape_(vit.shape()), accepts_other_sizes_(vit.accepts_other_sizes()),
+        patch_weight_(own(vit.conv1->weight).flatten(1)),
         patch_product_(patch_weight_, {}, {.type = type.type}), class_token_(own(vit.class_embedding)),
         positions_(own(vit.positional_embedding)), projection_(own(vit.proj)),
         ln_pre_{own(vit.ln_pre->weight), own(vit.ln_pre->bias)},
@@ -37,7 +38,7 @@ public:
     check_shape(images, {"B", 3, "H", "W"}, "images");
     const std::int64_t batch = images.size(0);
     const std::int64_t part =
-        images.device().is_cpu() ? std::max<std::int64_t>(1, kTokensAtOnce / tokens()) : batch;
+        images.device().is_cpu() ? std::max<std::int64_t>(1, kTokensAtOnce / tokens(grid_of(images))) : batch;
     if (batch <= part) return forward_part(images, class_offset);
     std::vector<at::Tensor> last, feature, proj;
     for (std::int64_t begin = 0; begin < batch; begin += part) {
@@ -52,7 +53,11 @@ public:
   }
 
 private:
-  std::int64_t tokens() const { return 1 + shape_.grid.count() + shape_.visual_prompts; }
+  Grid grid_of(const at::Tensor& images) const {
+    return accepts_other_sizes_ ? patch_grid({images.size(2), images.size(3)}, shape_.patch, shape_.stride)
+                                : shape_.grid;
+  }
+  std::int64_t tokens(Grid grid) const { return 1 + grid.count() + shape_.visual_prompts; }
 
   ImageFeatures forward_part(const at::Tensor& images, const at::Tensor& class_offset) const {
     const ReadToken token = blocks_.read_first_token(embed(images, class_offset));
@@ -65,7 +70,8 @@ private:
   at::Tensor patches(const at::Tensor& images) const {
     const at::Tensor windows = images.unfold(2, shape_.patch, shape_.stride)
                                    .unfold(3, shape_.patch, shape_.stride); // [B, 3, h, w, p, p]
-    check_shape(windows, {"B", 3, shape_.grid.height, shape_.grid.width, shape_.patch, shape_.patch},
+    const Grid grid = grid_of(images);
+    check_shape(windows, {"B", 3, grid.height, grid.width, shape_.patch, shape_.patch},
                 "patches of the images");
     const at::Tensor rows = windows.permute({0, 2, 3, 1, 4, 5}).reshape({-1, patch_weight_.size(1)});
     return patch_product_.forward(rows.to(type_.type)).view({images.size(0), -1, shape_.width});
@@ -73,18 +79,21 @@ private:
 
   at::Tensor embed(const at::Tensor& images, const at::Tensor& class_offset) const {
     const at::Tensor pixels = patches(images);
-    at::Tensor x = at::empty({images.size(0), tokens(), shape_.width}, positions_.options());
+    const Grid grid = grid_of(images);
+    const at::Tensor positions = positions_for(positions_, shape_, grid);
+    at::Tensor x = at::empty({images.size(0), tokens(grid), shape_.width}, positions.options());
     const at::Tensor first = x.select(1, 0);
-    first.copy_(class_token_ + positions_[0]);
+    first.copy_(class_token_ + positions[0]);
     if (class_offset.defined()) first.add_(class_offset);
     const at::Tensor rest = x.slice(1, 1, 1 + pixels.size(1));
-    rest.copy_(pixels).add_(positions_.slice(0, 1));
+    rest.copy_(pixels).add_(positions.slice(0, 1));
     if (prompt_.defined()) x.slice(1, 1 + pixels.size(1)).copy_(prompt_);
     at::Tensor rows = x.view({-1, shape_.width});
     return add_layer_norm(rows, {}, {}, ln_pre_, at::kFloat).view(x.sizes());
   }
 
   VitShape shape_;
+  bool accepts_other_sizes_;
   at::Tensor patch_weight_; // [D, 3*p*p]
   PackedLinear patch_product_;
   at::Tensor class_token_, positions_, projection_, prompt_;

@@ -47,8 +47,10 @@ ReidOptions reid_options(const EmbedderOptions& options) {
 
 TestTransformOptions transform_options(const EmbedderOptions& options, const ReidModel& model) {
   const PixelStatistics& usual = model.is_resnet() ? kImageNetPixels : kVitPixels;
-  TestTransformOptions made{.height = static_cast<int>(model.image_size().height),
-                            .width = static_cast<int>(model.image_size().width),
+  const Grid own = model.image_size();
+  const auto [height, width] = options.settings.input_size.value_or(std::array{own.height, own.width});
+  TestTransformOptions made{.height = static_cast<int>(height),
+                            .width = static_cast<int>(width),
                             .filter = options.filter,
                             .mean = usual.mean,
                             .std = usual.std};

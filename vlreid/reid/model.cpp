@@ -279,6 +279,11 @@ at::Tensor ReidModel::encode_text(const at::Tensor& tokens) {
   return text_encoder_->forward(prompt_of_tokens(tokens, token_embedding_->weight));
 }
 
+void ReidModel::accept_other_sizes() {
+  image_encoder_->accept_other_sizes();
+  if (frozen_encoder_) frozen_encoder_->accept_other_sizes();
+}
+
 void ReidModel::to_device(at::Device device) {
   to(device);
   release_inference();

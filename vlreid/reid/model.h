@@ -103,6 +103,8 @@ public:
   ReidModel& of_set(int set);
   bool has_second() const { return second_ != nullptr; }
 
+  // Of training images, see ImageEncoder.
+  void accept_other_sizes();
   void to_device(at::Device device);
   // Names as CLIP-ReID or, for files of Multimodal-ReID, as that has them. The tensors are the model's own.
   StateDict state() const;

@@ -4,6 +4,9 @@
 #include "tests/support/tensors.h"
 #include "vlreid/reid/model.h"
 #include "vlreid/reid/training_state.h"
+#include "vlreid/text/templates.h"
+#include "vlreid/text/tokenizer.h"
+#include "vlreid/text/vehicle_types.h"
 #include "vlreid/weights/load.h"
 
 #include <ATen/Parallel.h>
@@ -132,6 +135,34 @@ INSTANTIATE_TEST_SUITE_P(, MultimodalPrompts,
                                          Case{"ivlp2", "ivlp", 2}, Case{"ivlp4", "ivlp", 4},
                                          Case{"promptsrc2", "promptsrc", 2},
                                          Case{"promptsrc4", "promptsrc", 4}));
+
+// prompts.json: where the learned words stand, and how many rows are fixed before and behind them.
+TEST_P(MultimodalPrompts, WordsStandWhereTheReferencesDo) {
+  const Case& c = GetParam();
+  VLREID_GOLDEN(path, "multimodal/prompts.json");
+  VLREID_GOLDEN(base, "common/tiny-vit.pt");
+  const nlohmann::json facts = read_golden_json("multimodal/prompts.json")["cases"][c.name];
+  EXPECT_EQ(facts["vpt_ctx"], c.deep_prompts);
+  TrainingStateOptions plan = plan_of(c);
+  if (facts.contains("car_types")) {
+    plan.words.clear();
+    for (const std::string type : facts["car_types"])
+      plan.words.push_back(vehicle_type_text(type));
+  }
+  const StateDict state = training_state(load_weights(base).state, plan, c.name).below("prompt_learner.");
+  EXPECT_EQ(state.at(facts["learned_name"].get<std::string>()).sizes(),
+            facts["learned_shape"].get<std::vector<std::int64_t>>());
+  const std::string several = std::string(c.prompt) == "coop_augmented" ? "es" : "";
+  EXPECT_EQ(state.at("token_prefix" + several).size(1), facts["prefix_tokens"]);
+  EXPECT_EQ(state.at("token_suffix" + several).size(1), facts["suffix_tokens"]);
+
+  const SentenceTemplate& sentence = sentence_template(c.prompt);
+  std::vector<std::int64_t> ends;
+  for (const std::string& word : plan.words)
+    for (const std::string& filled : fill(sentence, word))
+      ends.push_back(clip_tokenizer().tokenize(filled).end);
+  EXPECT_EQ(ends, facts["eot_position"].get<std::vector<std::int64_t>>());
+}
 
 TEST_F(MultimodalPrompts, AdapterOnTheFeature) {
   VLREID_GOLDEN(path, "multimodal/prompts-adapter.safetensors");

@@ -164,6 +164,7 @@ private:
     add_deep_prompt("visual.VPT", n, visual_.at("class_embedding").size(0));
     for (std::int64_t i = 1; i < blocks; ++i)
       add_deep_prompt("visual." + deep_prompt_name(i), n, visual_.at("class_embedding").size(0));
+    if (options_.prompt == "ted") return; // which has words of its own in every block
     for (std::int64_t i = 1; i < count_blocks(text, "transformer.resblocks."); ++i)
       add_deep_prompt(deep_prompt_name(i), n, text.at("text_projection").size(0));
   }
@@ -186,7 +187,8 @@ private:
     const StateDict source = options_.frozen_weights.empty()
                                  ? visual_
                                  : middle_form(options_.frozen_weights, "MODEL.FROZEN_PATH").below("visual.");
-    const auto encoder = make_image_encoder(source, {.image = options_.image}, "MODEL.FROZEN_PATH");
+    const auto encoder = make_image_encoder(
+        source, {.image = options_.image, .stride = options_.frozen_stride}, "MODEL.FROZEN_PATH");
     VLREID_REQUIRE(encoder->has_class_token(), ErrorKind::config, "MODEL.FROZEN_PATH", "a ResNet", "a ViT");
     for (const auto& [name, tensor] : source)
       if (!is_deep_prompt(name))

@@ -30,12 +30,13 @@ struct TrainingStateOptions {
   bool keeps_logit_scale = false; // FT has it in its files
   // Multimodal-ReID: its names; learned tokens of each block in both encoders (VPT, VPT_shallow), taken from
   // `deep_prompt_weights` where that has them; the adapter on `feature`; a second image encoder that stays as
-  // it is, of `frozen_weights` or else of the same weights, at the stride of its patches.
+  // it is, of `frozen_weights` or else of the same weights, with a stride or else that of its patches.
   Family names = Family::clip_reid;
   std::int64_t deep_prompts = 0;
   StateDict deep_prompt_weights = {};
   bool adapts_feature = false;
   bool keeps_frozen_encoder = false;
+  std::int64_t frozen_stride = 0;
   StateDict frozen_weights = {};
   bool uses_lora = false;
   std::string lora_encoder = "vision", lora_position = "all";

@@ -2,6 +2,9 @@
 
 #include <ATen/ops/from_blob.h>
 
+#include <algorithm>
+#include <array>
+
 #include "vlreid/base/random.h"
 #include "vlreid/tensor/span.h"
 
@@ -46,6 +49,60 @@ private:
   TrainingBatches batches_;
   std::int64_t height_, width_;
   at::Device device_;
+};
+
+// Those batches of another sampler that are of one set.
+class PartSampler : public Sampler {
+public:
+  PartSampler(const Sampler& whole, std::size_t second_begins, bool is_second)
+      : whole_(whole), second_begins_(second_begins), is_second_(is_second) {}
+
+  BatchList batches(std::uint64_t epoch) const override {
+    BatchList list = whole_.batches(epoch);
+    std::erase_if(list, [&](const auto& items) { return (items.front() >= second_begins_) != is_second_; });
+    return list;
+  }
+  std::size_t announced_length() const override { return whole_.announced_length(); }
+
+private:
+  const Sampler& whole_;
+  std::size_t second_begins_;
+  bool is_second_;
+};
+
+class TwoSizeSource : public BatchSource {
+public:
+  TwoSizeSource(std::span<const Record> records, const Sampler& sampler, std::size_t second_begins,
+                const TrainingBatchesOptions& first, const TrainingBatchesOptions& second, at::Device device)
+      : sampler_(sampler), second_begins_(second_begins),
+        parts_{PartSampler(sampler, second_begins, false), PartSampler(sampler, second_begins, true)},
+        sources_{ImageSource(records, parts_[0], first, device),
+                 ImageSource(records, parts_[1], second, device)} {}
+
+  void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
+    turns_.clear();
+    for (const auto& items : sampler_.batches(static_cast<std::uint64_t>(epoch)))
+      turns_.push_back(items.front() >= second_begins_);
+    next_ = static_cast<std::size_t>(first_batch);
+    const std::int64_t seconds = std::count(turns_.begin(), turns_.begin() + first_batch, true);
+    sources_[0].start_epoch(epoch, first_batch - seconds);
+    sources_[1].start_epoch(epoch, seconds);
+  }
+  std::int64_t batch_count() const override { return std::ssize(turns_); }
+  double wait_seconds() const override { return sources_[0].wait_seconds() + sources_[1].wait_seconds(); }
+
+  std::optional<Batch> next() override {
+    if (next_ >= turns_.size()) return std::nullopt;
+    return sources_[turns_[next_++] ? 1 : 0].next();
+  }
+
+private:
+  const Sampler& sampler_;
+  std::size_t second_begins_;
+  std::array<PartSampler, 2> parts_;
+  std::array<ImageSource, 2> sources_;
+  std::vector<bool> turns_; // of each batch of the epoch: whether it is the second set's
+  std::size_t next_ = 0;
 };
 
 class FeatureSource : public BatchSource {
@@ -164,6 +221,13 @@ std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> im
 std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, const Sampler& sampler,
                                                const TrainingBatchesOptions& options, at::Device device) {
   return std::make_unique<ImageSource>(records, sampler, options, device);
+}
+
+std::unique_ptr<BatchSource> make_two_size_source(std::span<const Record> records, const Sampler& sampler,
+                                                  std::size_t second_begins,
+                                                  const TrainingBatchesOptions& first,
+                                                  const TrainingBatchesOptions& second, at::Device device) {
+  return std::make_unique<TwoSizeSource>(records, sampler, second_begins, first, second, device);
 }
 
 std::unique_ptr<BatchSource> make_feature_source(std::span<const Record> records, const Sampler& sampler,

@@ -24,9 +24,16 @@ public:
   virtual double wait_seconds() const { return 0; }
 };
 
-// REQUIRES of both: `records` and `sampler` outlive the source.
+// REQUIRES of all three: `records` and `sampler` outlive the source.
 std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, const Sampler& sampler,
                                                const TrainingBatchesOptions& options, at::Device device);
+
+// The same for two sets that take turns in images of their own sizes: items from `second_begins` on are the
+// second's.
+std::unique_ptr<BatchSource> make_two_size_source(std::span<const Record> records, const Sampler& sampler,
+                                                  std::size_t second_begins,
+                                                  const TrainingBatchesOptions& first,
+                                                  const TrainingBatchesOptions& second, at::Device device);
 
 // features [N, E], a row per record.
 std::unique_ptr<BatchSource> make_feature_source(std::span<const Record> records, const Sampler& sampler,

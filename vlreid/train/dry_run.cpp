@@ -91,7 +91,7 @@ std::string dry_run(const Config& config, const TrainOptions& options) {
                                   at::zeros({static_cast<std::int64_t>(dataset.train.size()),
                                              model->image_encoder().embed_width()}),
                                   device)
-            : make_image_source(dataset.train, *sampler, image_options(config, options, stage), device);
+            : make_stage_images(config, options, stage, dataset, *sampler, device);
     source = with_sets(std::move(source), *model, dataset);
     text +=
         fmt::format("stage {}: {} images a batch, {}, rate {} ({})\n", stage.number, stage.solver.batch_size,

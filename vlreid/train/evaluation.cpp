@@ -17,8 +17,11 @@ namespace {
 constexpr int kExamples = 12; // ranked lists of each kind
 constexpr int kAttentionMaps = 8;
 
-ModelSettings pixels_of(const Config& config) {
+using Size = std::array<std::int64_t, 2>; // height, width
+
+ModelSettings pixels_of(const Config& config, const Size& size) {
   ModelSettings settings;
+  settings.input_size = size;
   settings.pixel_mean = config.input.pixel_mean;
   settings.pixel_std = config.input.pixel_std;
   return settings;
@@ -28,9 +31,12 @@ ModelSettings pixels_of(const Config& config) {
 class Borrowed {
 public:
   Borrowed(const std::shared_ptr<ReidModel>& model, const Config& config, const EvaluationOptions& options,
-           EmbedderOutput output, Filter filter = Filter::bilinear)
+           EmbedderOutput output)
+      : Borrowed(model, config, config.input.test_size, options, output, Filter::bilinear) {}
+  Borrowed(const std::shared_ptr<ReidModel>& model, const Config& config, const Size& size,
+           const EvaluationOptions& options, EmbedderOutput output, Filter filter)
       : model_(model), embedder_(model, {.weights = "the model in training",
-                                         .settings = pixels_of(config),
+                                         .settings = pixels_of(config, size),
                                          .device = options.device,
                                          .batch_size = static_cast<int>(config.test.batch_size),
                                          .threads = options.threads,
@@ -85,7 +91,9 @@ Evaluation evaluate_model(const std::shared_ptr<ReidModel>& model, const Dataset
                                    .list_length = has_lists ? kPageListLength : 0});
   if (!has_lists) return result;
   result.examples = ranked_examples(features, result.scores, dataset.name, kExamples);
-  add_attention(result.examples, *model, (*embedder).transform(), dataset);
+  const Grid own = model->image_size();
+  if (config.input.test_size == Size{own.height, own.width})
+    add_attention(result.examples, *model, (*embedder).transform(), dataset);
   return result;
 }
 
@@ -104,11 +112,12 @@ FeatureNorms feature_norms(const std::shared_ptr<ReidModel>& model, std::span<co
           .sentences = mean_norm(features.query.values, features.dims)};
 }
 
-at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
-                                   const Config& config, const EvaluationOptions& options, Filter filter) {
-  Borrowed embedder(model, config, options, EmbedderOutput::projection, filter);
+at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, std::span<const Record> records,
+                                   const Size& size, const Config& config, const EvaluationOptions& options,
+                                   Filter filter) {
+  Borrowed embedder(model, config, size, options, EmbedderOutput::projection, filter);
   std::vector<std::string> paths;
-  for (const Record& record : dataset.train)
+  for (const Record& record : records)
     paths.push_back(record.path);
   Progress progress("features", "images", static_cast<std::int64_t>(paths.size()));
   const std::vector<float> rows = (*embedder).run_all(

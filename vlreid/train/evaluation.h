@@ -40,9 +40,10 @@ struct FeatureNorms {
 FeatureNorms feature_norms(const std::shared_ptr<ReidModel>& model, std::span<const CaptionedImage> images,
                            const Config& config, const EvaluationOptions& options);
 
-// What stage 1 compares with text: [N, E] raw of the training images, test transform with this filter,
+// What stage 1 compares with text: [N, E] raw of training images, test transform to a size with this filter,
 // without side information.
-at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, const Dataset& dataset,
-                                   const Config& config, const EvaluationOptions& options, Filter filter);
+at::Tensor project_training_images(const std::shared_ptr<ReidModel>& model, std::span<const Record> records,
+                                   const std::array<std::int64_t, 2>& size, const Config& config,
+                                   const EvaluationOptions& options, Filter filter);
 
 } // namespace vlreid

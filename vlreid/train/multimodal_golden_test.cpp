@@ -333,6 +333,70 @@ INSTANTIATE_TEST_SUITE_P(, MultimodalTrajectory,
                                          "train-multitask-shared-coop", "train-multitask-hard-coop",
                                          "train-multitask-hard-ivlp-sane"));
 
+// Bug 7: the reference takes up the average of stage 1 one epoch early, where its weights do not sum up to 1
+// yet, so that what is averaged shrinks; then comes one more epoch. The real steps with that fault put in
+// give the reference's numbers; the runs without it are tested above.
+class FaultyTrajectory : public MultimodalTrajectory {
+protected:
+  void SetUp() override {
+    MultimodalTrajectory::SetUp();
+    if (IsSkipped()) return;
+    average_ = *recipe_.stages.front().average;
+    recipe_.stages.front().average.reset();
+  }
+
+  void gather(double weight) {
+    for (const auto& [name, tensor] : state_of_part()) {
+      const at::Tensor share = weight * tensor.detach().to(at::kDouble);
+      sum_.set(name, sum_.has(name) ? sum_.at(name) + share : share);
+    }
+  }
+  void take_up() {
+    const c10::NoGradGuard no_gradients;
+    for (const auto& [name, tensor] : state_of_part())
+      at::Tensor(tensor).copy_(sum_.at(name));
+  }
+
+private:
+  StateDict state_of_part() const {
+    StateDict part;
+    for (const auto& [name, tensor] : model_->state())
+      if (name.starts_with(average_.part)) part.add(name, tensor);
+    return part;
+  }
+
+protected:
+  EpochAverage average_;
+
+private:
+  StateDict sum_;
+};
+
+TEST_P(FaultyTrajectory, Stage1TakesUpItsAverageEarly) {
+  const Stage& stage = recipe_.stages.front();
+  const json& facts = files_->facts["stage1"];
+  const Epochs epochs = epochs_of_stage1(stage.solver.batch_size);
+  const std::vector<double> weights = epoch_weights(average_, std::ssize(epochs));
+  StageTrainer trainer(*model_, stage);
+  std::size_t step = 0;
+  for (std::size_t epoch = 0; epoch < epochs.size(); ++epoch) {
+    if (epoch + 1 == epochs.size()) take_up();
+    for (const at::Tensor& items : epochs[epoch]) {
+      const StepReport report = trainer.step(batch_of(items), static_cast<std::int64_t>(epoch) + 1);
+      double loss = 0;
+      for (const json& term : facts["loss_terms"][step])
+        loss += term.get<double>();
+      EXPECT_NEAR(report.loss, loss, 2e-5 * loss) << "step " << step;
+      const std::string name = "it" + std::to_string(++step);
+      if (facts["change_l2"].contains(name)) expect_values(*model_, "stage1." + name + ".");
+    }
+    gather(weights[epoch]);
+  }
+  EXPECT_EQ(step, facts["loss_terms"].size());
+}
+
+INSTANTIATE_TEST_SUITE_P(, FaultyTrajectory, testing::Values("train-promptsrc", "train-multitask-hard-ivlp"));
+
 // Two sets of one batch an epoch; the memory of earlier batches begins with the eleventh.
 class MemoryTrajectory : public MultimodalTrajectory {
 protected:

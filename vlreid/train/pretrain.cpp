@@ -202,7 +202,7 @@ private:
       labels.push_back(record.identity);
     const std::unique_ptr<Sampler> sampler = samplers().at(stage.sampler)(
         labels, {.batch_size = static_cast<std::size_t>(stage.solver.batch_size), .seed = seed});
-    const TrainingBatchesOptions images = image_options(config_, options_, stage);
+    const TrainingBatchesOptions images = image_options(config_, options_, stage, config_.input.train_size);
     const std::unique_ptr<BatchSource> source =
         make_caption_source(make_image_source(records_, *sampler, images, device_), captions_, seed, device_);
     StageTrainer trainer(*model_, stage, stage_trainer_options(stage, config_, options_));

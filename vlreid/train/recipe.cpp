@@ -43,6 +43,9 @@ Recipe make_recipe(const Config& config) {
       "give a configuration file, or MODEL.PROMPT");
   Recipe recipe = recipes().at(prompt == "none" ? "baseline" : prompt)(config);
   recipe.name = prompt == "none" ? "baseline" : prompt;
+  recipe.uses_lora = config.model.use_lora;
+  if (recipe.uses_lora && recipe.stages.back().trains == "image") recipe.stages.back().trains = "lora";
+  require_combinable(config, recipe);
   return recipe;
 }
 

@@ -58,9 +58,10 @@ struct Recipe {
   bool uses_lora = false;
   // Of Multimodal-ReID, see reid/training_state.h.
   Family names = Family::clip_reid;
-  std::int64_t deep_prompts = 0;
+  std::int64_t deep_prompts = 0; // in both encoders, or in the image encoder alone
   bool adapts_feature = false;
   bool keeps_frozen_encoder = false;
+  std::optional<std::int64_t> frozen_stride = {}; // of its patches; open: their size
   // Hard sharing: words and classifiers for each of two sets, one image encoder; and one text encoder, unless
   // each has its own.
   bool shares_encoder = false, has_two_texts = false;
@@ -76,7 +77,12 @@ using RecipeFactory = Recipe (*)(const Config& config);
 
 const Registry<RecipeFactory>& recipes();
 
+// The method of MODEL.PROMPT, with LoRA where the configuration says so. Error(config) for what does not go
+// together.
 Recipe make_recipe(const Config& config);
+
+// What is in the configuration and cannot be part of the method: Error(config) with the key and the reason.
+void require_combinable(const Config& config, const Recipe& recipe);
 
 // Parts that recipes share.
 Stage prompt_stage(const Config& config);                             // stage 1 over cached image features
@@ -86,7 +92,7 @@ Stage image_stage(const Config& config, const TuningOptions& solver); // stage 2
 Recipe multimodal_recipe(const Config& config, const char* prompt);
 
 // The same with words and classifiers for each of two sets, whose batches take turns.
-Recipe hard_sharing(Recipe recipe, const Config& config);
+Recipe hard_sharing(Recipe recipe);
 
 bool has_loss(const Stage& stage, std::string_view loss);
 

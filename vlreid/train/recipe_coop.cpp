@@ -7,10 +7,8 @@ Recipe multimodal_recipe(const Config& config, const char* prompt) {
   words.augments = false;
   words.caches_training_pixels = true;
   tuning.losses.push_back({"image_to_text", config.model.text_loss_weight});
-  if (config.model.use_lora) tuning.trains = "lora";
   return {.prompt = prompt,
           .keeps_logit_scale = true,
-          .uses_lora = config.model.use_lora,
           .names = Family::mm,
           .resize = PositionResize::bicubic,
           .stages = {words, tuning}};

@@ -1,4 +1,3 @@
-#include "vlreid/base/error.h"
 #include "vlreid/train/recipe.h"
 
 namespace vlreid {
@@ -12,12 +11,7 @@ constexpr std::int64_t kMemoryBegins = 11; // epoch
 
 // Stage 2 ends with the average of its epochs, of the image encoder alone, and compares with earlier batches
 // once it has settled (spec/multimodal.md, section 8).
-Recipe hard_sharing(Recipe recipe, const Config& config) {
-  VLREID_REQUIRE(config.datasets.alternates, ErrorKind::config, "DATASETS.ALTERNATE",
-                 "off with a method for two datasets", "on", "set it, and the second one in DATASETS.MERGED");
-  VLREID_REQUIRE(!config.model.sie_camera && !config.model.sie_view, ErrorKind::config, "MODEL.SIE_CAMERA",
-                 "side information with a method for two datasets", "none",
-                 "its table would be one for each set: switch it and MODEL.SIE_VIEW off");
+Recipe hard_sharing(Recipe recipe) {
   recipe.shares_encoder = true;
   Stage& tuning = recipe.stages.back();
   tuning.average = EpochAverage{.mean = 30, .deviation = 30, .part = "image_encoder."};
@@ -26,7 +20,7 @@ Recipe hard_sharing(Recipe recipe, const Config& config) {
 }
 
 Recipe make_coop_hard_sharing_recipe(const Config& config) {
-  return hard_sharing(make_coop_recipe(config), config);
+  return hard_sharing(make_coop_recipe(config));
 }
 
 } // namespace vlreid

@@ -10,7 +10,11 @@ Recipe make_promptsrc_recipe(const Config& config) {
   recipe.stages.front().average = EpochAverage{.mean = 60, .deviation = 45};
   Stage& tuning = recipe.stages.back();
   tuning.average = EpochAverage{.mean = 30, .deviation = 30};
-  tuning.losses.push_back({"frozen_feature", 1});
+  // On two sets that take turns the reference compares in the space shared with text, with an encoder whose
+  // patches are those of the one that learns.
+  const bool takes_turns = config.datasets.alternates;
+  if (takes_turns) recipe.frozen_stride = config.model.stride[0];
+  tuning.losses.push_back({takes_turns ? "frozen_proj" : "frozen_feature", 1});
   return recipe;
 }
 

@@ -1,5 +1,6 @@
 #include "vlreid/train/run.h"
 
+#include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
 #include "vlreid/base/error.h"
@@ -81,16 +82,22 @@ private:
                                            const Sampler& sampler) {
     if (trainer.uses_cached_features())
       return make_feature_source(dataset_.train, sampler, cached_features(stage), device_);
-    return make_image_source(dataset_.train, sampler, image_options(config_, options_, stage), device_);
+    return make_stage_images(config_, options_, stage, dataset_, sampler, device_);
   }
 
   // Made once a run: a resumed one reads it again.
   at::Tensor cached_features(const Stage& stage) {
     const fs::path file = folder_.path() / kFeatureFile;
     if (folder_.state() && fs::exists(file)) return load_weights(file).state.at("features").clone();
-    const at::Tensor features =
-        project_training_images(model_, dataset_, config_, evaluation_options(false),
-                                stage.caches_training_pixels ? Filter::bicubic : Filter::bilinear);
+    const TrainingSizes sizes = training_sizes(config_, dataset_);
+    const std::span<const Record> records = dataset_.train;
+    const auto project = [&](std::span<const Record> part, const std::array<std::int64_t, 2>& size) {
+      return project_training_images(model_, part, size, config_, evaluation_options(false),
+                                     stage.caches_training_pixels ? Filter::bicubic : Filter::bilinear);
+    };
+    const std::size_t middle = sizes.second_begins.value_or(records.size());
+    at::Tensor features = project(records.first(middle), sizes.first);
+    if (sizes.second_begins) features = at::cat({features, project(records.subspan(middle), sizes.second)});
     StateDict state;
     state.add("features", features);
     save_safetensors(file, state);

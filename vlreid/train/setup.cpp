@@ -8,6 +8,7 @@
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
 #include "vlreid/base/thread_pool.h"
+#include "vlreid/batches/image_cache.h"
 #include "vlreid/reid/training_state.h"
 #include "vlreid/tensor/device.h"
 #include "vlreid/text/templates.h"
@@ -140,6 +141,7 @@ std::shared_ptr<ReidModel> make_model(const Config& config, const Recipe& recipe
       .deep_prompt_weights = optional_weights(recipe.deep_prompts > 0 ? config.model.deep_prompts_path : ""),
       .adapts_feature = recipe.adapts_feature,
       .keeps_frozen_encoder = recipe.keeps_frozen_encoder,
+      .frozen_stride = recipe.frozen_stride.value_or(0),
       .frozen_weights = optional_weights(recipe.keeps_frozen_encoder ? config.model.frozen_path : ""),
       .uses_lora = recipe.uses_lora,
       .lora_encoder = config.lora.encoder,
@@ -203,15 +205,12 @@ std::shared_ptr<ReidModel> make_training_model(const Config& config, const Recip
   VLREID_REQUIRE(only_stage < 2 || recipe.stages.size() == 1 || !loaded.below("prompt_learner.").empty(),
                  ErrorKind::data, weights, "no learned prompts", "a file that stage 1 has left",
                  "run stage 1 first, or leave out --stage");
-  VLREID_REQUIRE(config.input.test_size == config.input.train_size, ErrorKind::config, "INPUT.SIZE_TEST",
-                 "another size than INPUT.SIZE_TRAIN", "the same: the positional table is made for one size");
-  VLREID_REQUIRE(config.model.stride[0] == config.model.stride[1], ErrorKind::config, "MODEL.STRIDE_SIZE",
-                 "two different numbers", "one number twice");
   const std::vector<SetPlan> sets = set_plans(config, recipe, dataset);
   const auto model = make_model(config, recipe, sets.front(), loaded, weights);
   if (sets.size() > 1)
     model->add_second(make_model(config, recipe, sets.back(), for_second(loaded), weights),
                       recipe.has_two_texts);
+  if (training_sizes(config, dataset).second_begins) model->accept_other_sizes();
   return model;
 }
 
@@ -257,10 +256,11 @@ std::unique_ptr<BatchSource> with_sets(std::unique_ptr<BatchSource> source, cons
   return make_set_source(std::move(source), *dataset.second_begins, dataset.first_identities);
 }
 
-TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options, const Stage& stage) {
+TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options, const Stage& stage,
+                                     const std::array<std::int64_t, 2>& size) {
   const int wanted = options.threads > 0 ? options.threads : static_cast<int>(config.dataloader.workers);
-  return {.transform = {.height = static_cast<int>(config.input.train_size[0]),
-                        .width = static_cast<int>(config.input.train_size[1]),
+  return {.transform = {.height = static_cast<int>(size[0]),
+                        .width = static_cast<int>(size[1]),
                         .mean = floats(config.input.pixel_mean),
                         .std = floats(config.input.pixel_std),
                         .flip_probability = stage.augments ? config.input.flip_probability : 0,
@@ -268,6 +268,23 @@ TrainingBatchesOptions image_options(const Config& config, const TrainOptions& o
                         .erasing_probability = stage.augments ? config.input.erasing_probability : 0},
           .seed = stage_seed(stage, config),
           .threads = std::clamp(wanted, 1, available_cores())};
+}
+
+TrainingSizes training_sizes(const Config& config, const TrainingSet& dataset) {
+  TrainingSizes sizes{.first = config.input.train_size, .second = config.input.second_size()};
+  if (sizes.second != sizes.first) sizes.second_begins = dataset.second_begins;
+  return sizes;
+}
+
+std::unique_ptr<BatchSource> make_stage_images(const Config& config, const TrainOptions& options,
+                                               const Stage& stage, const TrainingSet& dataset,
+                                               const Sampler& sampler, at::Device device) {
+  const TrainingSizes sizes = training_sizes(config, dataset);
+  TrainingBatchesOptions first = image_options(config, options, stage, sizes.first);
+  if (!sizes.second_begins) return make_image_source(dataset.train, sampler, first, device);
+  TrainingBatchesOptions second = image_options(config, options, stage, sizes.second);
+  first.cache_bytes = second.cache_bytes = free_memory_bytes() / 4; // together what one source takes
+  return make_two_size_source(dataset.train, sampler, *sizes.second_begins, first, second, device);
 }
 
 void write_run_file(const fs::path& folder, const Config& config, const TrainOptions& options,

@@ -8,6 +8,7 @@
 #include "vlreid/train/run.h"
 #include "vlreid/train/stage_trainer.h"
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -51,7 +52,20 @@ void write_run_file(const std::filesystem::path& folder, const Config& config, c
 std::unique_ptr<BatchSource> with_sets(std::unique_ptr<BatchSource> source, const ReidModel& model,
                                        const TrainingSet& dataset);
 
-TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options, const Stage& stage);
+TrainingBatchesOptions image_options(const Config& config, const TrainOptions& options, const Stage& stage,
+                                     const std::array<std::int64_t, 2>& size);
+
+// The stage's images, those of the second set in a size of their own where the configuration says so.
+std::unique_ptr<BatchSource> make_stage_images(const Config& config, const TrainOptions& options,
+                                               const Stage& stage, const TrainingSet& dataset,
+                                               const Sampler& sampler, at::Device device);
+
+// Heights and widths of training images: one of all, or with the number of the first image that has another.
+struct TrainingSizes {
+  std::array<std::int64_t, 2> first, second;
+  std::optional<std::size_t> second_begins = {}; // none: all images have the first
+};
+TrainingSizes training_sizes(const Config& config, const TrainingSet& dataset);
 
 // Activation checkpointing in every transformer block of both encoders.
 void recompute_activations(ReidModel& model);
