@@ -103,6 +103,9 @@ TEST_F(ZeroShotGolden, TextFeaturesOfThePlainClipAndOfACheckpoint) {
 }
 
 TEST_F(ZeroShotGolden, EmbeddingsPlainAndMixed) {
+  const auto facts = read_golden_json("multimodal/zero-shot-embedding.json");
+  EXPECT_EQ(facts["size"], (std::vector<std::int64_t>{kImage.height, kImage.width}));
+  EXPECT_TRUE(checkpoint_.ends_with(facts["weights"].get<std::string>()));
   const ZeroShot zero_shot({.weights = checkpoint_, .words = clip_, .image = kImage, .mode = "coop"});
   const at::Tensor rows = zero_shot.embed(*images_);
   expect_equal_features(rows, golden_tensor(*images_, "embedding.plain"), "plain");
