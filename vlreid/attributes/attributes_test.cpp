@@ -211,6 +211,18 @@ protected:
     }
   }
 
+  static void append_compressed(std::vector<std::byte>& file, const std::vector<std::byte>& element) {
+    uLongf size = compressBound(element.size());
+    std::vector<std::byte> small(size);
+    ASSERT_EQ(compress(reinterpret_cast<Bytef*>(small.data()), &size,
+                       reinterpret_cast<const Bytef*>(element.data()), element.size()),
+              Z_OK);
+    const std::uint32_t tag[2] = {15, static_cast<std::uint32_t>(size)};
+    const auto head = std::as_bytes(std::span(tag));
+    file.insert(file.end(), head.begin(), head.end());
+    file.insert(file.end(), small.begin(), small.begin() + static_cast<std::ptrdiff_t>(size));
+  }
+
   std::vector<std::byte> packed_, plain_;
 };
 
@@ -256,18 +268,34 @@ TEST_F(HostileMat, SizesOfAllOnes) {
 }
 
 TEST_F(HostileMat, DecompressionHasALimit) {
-  const std::vector<std::byte> zeros(64u << 20);
   std::vector<std::byte> bomb(packed_.begin(), packed_.begin() + 128);
-  uLongf size = compressBound(zeros.size());
-  std::vector<std::byte> small(size);
-  ASSERT_EQ(compress(reinterpret_cast<Bytef*>(small.data()), &size,
-                     reinterpret_cast<const Bytef*>(zeros.data()), zeros.size()),
-            Z_OK);
-  const std::uint32_t tag[2] = {15, static_cast<std::uint32_t>(size)};
-  bomb.insert(bomb.end(), reinterpret_cast<const std::byte*>(tag),
-              reinterpret_cast<const std::byte*>(tag) + 8);
-  bomb.insert(bomb.end(), small.begin(), small.begin() + static_cast<std::ptrdiff_t>(size));
+  append_compressed(bomb, std::vector<std::byte>(64u << 20));
   EXPECT_FALSE(is_read(bomb));
+}
+
+TEST_F(HostileMat, DecompressionHasALimitForTheFile) {
+  std::vector<std::byte> part(3u << 20);
+  const std::uint32_t tag[2] = {1, static_cast<std::uint32_t>(part.size() - 8)}; // no array: passed over
+  std::memcpy(part.data(), tag, sizeof tag);
+  std::vector<std::byte> file(packed_.begin(), packed_.begin() + 128);
+  for (const bool expected : {true, true, false}) {
+    append_compressed(file, part);
+    EXPECT_EQ(is_read(file), expected);
+  }
+}
+
+TEST_F(HostileMat, FieldsHaveALimit) {
+  constexpr std::uint32_t kFields = 2000, kStructBytes = 56 + kFields; // 56: up to the names
+  std::vector<std::uint32_t> words = {14, kStructBytes, 6, 8, 2, 0, 5, 8, 1, 1, 1, 0, 0x40005, 1, 1, kFields};
+  words.resize(words.size() + kFields / 4, 0x61616161); // "aaaa"
+  std::vector<std::byte> file(packed_.begin(), packed_.begin() + 128);
+  std::ranges::copy(std::as_bytes(std::span(words)), std::back_inserter(file));
+  try {
+    read_mat(file, "x.mat");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("at most 1024 fields"), std::string::npos) << error.what();
+  }
 }
 
 TEST(MatFile, Version73IsNamed) {

@@ -13,10 +13,11 @@ namespace vlreid {
 namespace {
 
 constexpr std::uint64_t kHeaderBytes = 128;
-constexpr std::size_t kMaxInflated = 8u << 20; // bytes of one compressed element; Market-1501's has 0.13 MB
+constexpr std::size_t kMaxInflated = 8u << 20; // bytes of all compressed elements; Market-1501's have 0.13 MB
 constexpr int kMaxDepth = 8;                   // of cells and structs in each other
 constexpr std::uint64_t kMaxDims = 8;
 constexpr std::int32_t kMaxFieldName = 64; // bytes with the closing zero
+constexpr std::uint64_t kMaxFields = 1024; // of a struct; Market-1501's has 28
 constexpr std::uint64_t kAlignment = 8;
 constexpr std::uint64_t kSmallestArray = 8; // bytes of an empty array
 
@@ -178,8 +179,9 @@ private:
     variables.push_back({.name = std::move(name), .value = std::move(value)});
   }
 
-  std::vector<std::byte> inflate_whole(std::span<const std::byte> packed) const {
-    std::vector<std::byte> bytes(std::min<std::size_t>(kMaxInflated, 16 * packed.size() + 64));
+  // The limit holds for the elements of a file together: many small ones would fill the memory as well.
+  std::vector<std::byte> inflate_whole(std::span<const std::byte> packed) {
+    std::vector<std::byte> bytes(std::min<std::size_t>(inflatable_, 16 * packed.size() + 64));
     while (true) {
       uLongf size = bytes.size();
       const int status =
@@ -187,14 +189,15 @@ private:
                      reinterpret_cast<const Bytef*>(packed.data()), static_cast<uLong>(packed.size()));
       if (status == Z_OK) {
         bytes.resize(size);
+        inflatable_ -= size;
         return bytes;
       }
       // Too little room is told from damage by the status alone.
-      if (status != Z_BUF_ERROR || bytes.size() == kMaxInflated || size < bytes.size())
+      if (status != Z_BUF_ERROR || bytes.size() == inflatable_ || size < bytes.size())
         ByteReader(packed, place_, "MATLAB file")
             .refuse("compressed data that does not decompress",
-                    fmt::format("zlib data of at most {} bytes", kMaxInflated));
-      bytes.resize(std::min(kMaxInflated, 4 * bytes.size()));
+                    fmt::format("zlib data of at most {} bytes in a file", kMaxInflated));
+      bytes.resize(std::min(inflatable_, 4 * bytes.size()));
     }
   }
 
@@ -247,6 +250,9 @@ private:
     Element names = expect_element(reader, kInt8, "the names of the fields");
     if (names.size % static_cast<std::uint64_t>(width) != 0)
       reader.refuse("field names that do not fit their size", "a multiple of their length");
+    if (names.size / static_cast<std::uint64_t>(width) > kMaxFields)
+      reader.refuse(fmt::format("field names of {} bytes", names.size),
+                    fmt::format("at most {} fields", kMaxFields));
     while (names.data.left() > 0) {
       const std::string_view padded = names.data.text(static_cast<std::uint64_t>(width));
       value.fields.push_back({.name = std::string(padded.substr(0, padded.find('\0'))), .value = {}});
@@ -284,6 +290,7 @@ private:
   }
 
   std::string place_;
+  std::size_t inflatable_ = kMaxInflated; // what is left of it
 };
 
 } // namespace

@@ -25,10 +25,10 @@ struct MatValue {
   enum class Kind { numbers, text, cells, record };
   Kind kind = Kind::numbers;
   std::vector<std::int64_t> dims = {};
-  std::vector<double> numbers = {};  // column by column
-  std::string text = {};             // ASCII, column by column
-  std::vector<MatValue> cells = {};  // column by column
-  std::vector<MatField> fields = {}; // of a struct, in the order of the file
+  std::vector<double> numbers = {}; // column by column
+  std::string text = {};            // ASCII, column by column
+  std::vector<MatValue> cells = {}; // column by column
+  std::vector<MatField> fields;     // of a struct, in the order of the file
 
   // nullptr when there is no such field.
   const MatValue* field(std::string_view name) const;
