@@ -40,8 +40,8 @@ Config config_of(const Files& files) {
                         ? files.facts["config"]
                         : json{{"SOLVER", {{"STAGE1", files.facts["stage1_config"]}}}};
   // The files were made from images of another size than their options say.
-  const std::vector<std::string> pairs = {"MODEL.PROMPT",    files.prompt(),    "INPUT.SIZE_TRAIN", "[64, 32]",
-                                          "INPUT.SIZE_TEST", "[64, 32]"};
+  const std::vector<std::string> pairs = {"MODEL.PROMPT", files.prompt(),    "INPUT.SIZE_TRAIN",
+                                          "[64, 32]",     "INPUT.SIZE_TEST", "[64, 32]"};
   return load_config_text(text.dump(), files.name, pairs);
 }
 
