@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Not under the thread sanitiser: the choice between the clones runs before its library is ready, and
+// crashes.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define VLREID_FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
 #else
 #define VLREID_FOR_EACH_CPU
