@@ -2,12 +2,15 @@
 // real training code, step by step on the reference's batches.
 #include "tests/support/golden.h"
 #include "tests/support/tensors.h"
+#include "vlreid/image/decode.h"
 #include "vlreid/reid/training_state.h"
 #include "vlreid/train/stage_trainer.h"
+#include "vlreid/transforms/train_transform.h"
 #include "vlreid/weights/load.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
@@ -507,6 +510,28 @@ TEST(BatchMemory, AFullRingBeginsAgain) {
   EXPECT_TRUE(last.own.equal(at::tensor({2, 3}, at::kLong)));
   EXPECT_TRUE(last.features.flatten().equal(at::tensor({1.F, 2.F, 4.F, 5.F})));
   EXPECT_TRUE(put({6}).own.equal(at::tensor({0}, at::kLong)));
+}
+
+// The images of all trajectories, from their files by our own stage-1 transform.
+TEST(MultimodalImages, AreTheReferences) {
+  VLREID_GOLDEN(path, "multimodal/train-images.safetensors");
+  const std::filesystem::path crops = test_data("../../shared/data/pets09-reid");
+  if (!std::filesystem::exists(crops)) GTEST_SKIP() << "the crops are not part of a bare clone";
+  const SafetensorsFile golden(path);
+  const json facts = read_golden_json("multimodal/train-images.json");
+  TrainTransform transform({.height = facts["size"][0], .width = facts["size"][1], .padding = 0});
+  Image resized;
+  for (const std::string set : {"1", "2"}) {
+    const at::Tensor expected = golden_tensor(golden, "images" + set);
+    ASSERT_EQ(expected.size(0), std::ssize(facts["files" + set]));
+    for (std::int64_t i = 0; i < expected.size(0); ++i) {
+      transform.resize(load_image((crops / facts["files" + set][static_cast<std::size_t>(i)]).string()),
+                       resized);
+      const at::Tensor made = at::empty({3, 64, 32});
+      transform.run(resized, {.crop = {0, 0}}, {made.mutable_data_ptr<float>(), transform.size()});
+      expect_close(made, expected[i], {.abs = 1e-6}, set + " " + std::to_string(i));
+    }
+  }
 }
 
 TEST(EpochWeights, AreTheReferences) {
