@@ -91,13 +91,15 @@ def make_job(binary, folder, epochs=(2, 2), kind="person", config="person/vit_cl
     folder.mkdir(exist_ok=True)
     make_set(binary, folder / "set", kind)
     write_clip(folder / "clip.safetensors", **clip)
-    stage = "IMS_PER_BATCH: 8, LOG_PERIOD: 1, EVAL_PERIOD: 1, CHECKPOINT_PERIOD: 1, MAX_EPOCHS: "
+    common = {"IMS_PER_BATCH": 8, "LOG_PERIOD": 1, "EVAL_PERIOD": 1, "CHECKPOINT_PERIOD": 1}
+    stage = ", ".join(f"{key}: {value}" for key, value in common.items()) + ", MAX_EPOCHS: "
+    one_stage = "".join(f"  {key}: {value}\n" for key, value in (common | {"MAX_EPOCHS": epochs[1]}).items())
     name, size = ("veri", [64, 64]) if kind == "vehicle" else ("market1501", [64, 32])
     (folder / "tiny.yml").write_text(f"""_BASE_: {CONFIGS}/{config}.yml
 INPUT: {{SIZE_TRAIN: {size}, SIZE_TEST: {size}}}
 DATASETS: {{NAMES: {name}, ROOT_DIR: {folder}/set}}
 SOLVER:
-  STAGE1: {{{stage}{epochs[0]}}}
+{one_stage}  STAGE1: {{{stage}{epochs[0]}}}
   STAGE2: {{{stage}{epochs[1]}, BASE_LR: 1e-4}}
 """)
 
