@@ -182,7 +182,9 @@ void RunLoop::record_epoch(const Stage& stage, const StageTrainer& trainer, doub
   RunRecord record{.kind = RecordKind::epoch,
                    .at = {.stage = stage.number, .epoch = epoch},
                    .values = {{"loss", means_.mean_loss()}}};
-  if (last_report_.accuracy) record.values.emplace_back("accuracy", means_.mean_accuracy());
+  // A run resumed before its evaluation has no last report, but the means.
+  if (last_report_.accuracy || means_.accuracy > 0)
+    record.values.emplace_back("accuracy", means_.mean_accuracy());
   record.values.emplace_back("rate", trainer.rate(epoch));
   folder_.record(record);
   folder_.record(
@@ -195,13 +197,16 @@ void RunLoop::record_epoch(const Stage& stage, const StageTrainer& trainer, doub
 
 void RunLoop::end_epoch(const Stage& stage, const StageTrainer& trainer, double seconds, double waited,
                         std::int64_t images) {
-  record_epoch(stage, trainer, seconds, waited, images);
-  require_finite(trainer);
   const std::int64_t epoch = place_.epoch;
   const bool is_last = epoch == stage.solver.max_epochs;
+  const bool is_scored =
+      stage.is_evaluated && hooks_.evaluate && (epoch % stage.solver.eval_period == 0 || is_last);
+  require_finite(trainer);
+  if (is_scored) save(trainer.state()); // a signal may end the evaluation
+  record_epoch(stage, trainer, seconds, waited, images);
   if (epoch % stage.solver.checkpoint_period == 0 || is_last)
     save_pth(folder_.checkpoint(stage, epoch), hooks_.checkpoint());
-  if (stage.is_evaluated && hooks_.evaluate && (epoch % stage.solver.eval_period == 0 || is_last)) {
+  if (is_scored) {
     evaluate(stage, is_last);
     trainer.begin();
   }
