@@ -1,6 +1,7 @@
 #include "vlreid/base/bounded_queue.h"
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/base/progress.h"
 #include "vlreid/base/random.h"
 #include "vlreid/base/registry.h"
@@ -9,6 +10,7 @@
 
 #include "tests/support/temp_folder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <gtest/gtest.h>
@@ -182,6 +184,14 @@ TEST(Progress, ShowsRateAndTimeLeft) {
   progress.add(100);
   EXPECT_NE(progress.line().find("100% 200/200 images"), std::string::npos);
   EXPECT_NE(progress.line().find("0:00 left"), std::string::npos);
+}
+
+TEST(HugePages, LeaveWhatTheMemoryHolds) {
+  std::vector<int> numbers(3 << 20, 7);
+  prefer_huge_pages(numbers.data(), numbers.size() * sizeof(int));
+  prefer_huge_pages(numbers.data() + 5, 3);
+  prefer_huge_pages(nullptr, 0);
+  EXPECT_EQ(std::count(numbers.begin(), numbers.end(), 7), 3 << 20);
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // How the process takes memory from the system.
 #pragma once
 
+#include <cstddef>
+
 namespace vlreid {
 
 // From now on, blocks of 8 MiB and more are mapped by themselves and given back when they are freed. A
@@ -8,5 +10,10 @@ namespace vlreid {
 // that add up to a fifth of the peak; mapping them costs some speed. Does nothing where the C library has no
 // such setting. Thread safe.
 void map_large_blocks();
+
+// Asks for pages of 2 MiB where whole ones fit into the memory, before it is first written: a large block is
+// then taken from the system in a tenth of the steps and its addresses are found faster. A wish; the memory
+// stays what it is. Thread safe.
+void prefer_huge_pages(const void* memory, std::size_t bytes);
 
 } // namespace vlreid

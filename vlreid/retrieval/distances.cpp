@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "vlreid/base/error.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/products/products.h"
 #include "vlreid/retrieval/features.h"
 #include "vlreid/retrieval/kernels.h"
@@ -13,21 +14,41 @@
 namespace vlreid {
 namespace {
 
-// A strip of the product (products.cpp): more rows make it no faster, and the distances of so few stay in the
-// last cache until they are ranked.
+// More rows make the product no faster, and the distances of so few stay in the last cache until they are
+// ranked.
 constexpr std::int64_t kMostRowsPerBlock = 126;
-// Products go to a small matrix of their own first: the rows of the block are pages apart.
-constexpr std::int64_t kTileColumns = 4096;
 
-// Rows of a block so that the blocks of all workers stay within the memory.
-std::int64_t rows_per_block(std::int64_t gallery, std::int64_t block_bytes) {
+// Queries [first, first + count).
+struct QueryRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+};
+
+// Blocks of the largest size, as many for each worker, and of the rest one small block for each: all workers
+// are done at the same time. The blocks of all workers together stay within the memory.
+std::vector<QueryRange> query_blocks(std::int64_t queries, std::int64_t gallery, std::int64_t block_bytes) {
+  const std::int64_t workers = worker_count();
   const std::int64_t row_bytes = gallery * static_cast<std::int64_t>(sizeof(float));
-  return std::clamp<std::int64_t>(block_bytes / (worker_count() * row_bytes), 1, kMostRowsPerBlock);
+  const std::int64_t largest =
+      std::clamp<std::int64_t>(block_bytes / (workers * row_bytes), 1, kMostRowsPerBlock);
+  const std::int64_t rest = queries % (workers * largest);
+  std::vector<QueryRange> blocks;
+  for (std::int64_t done = 0; done < queries; done += blocks.back().count) {
+    const std::int64_t rows = queries - done > rest ? largest : (rest + workers - 1) / workers;
+    blocks.push_back({done, std::min(rows, queries - done)});
+  }
+  return blocks;
 }
 
 struct Workspace {
   std::unique_ptr<float[]> distances; // [rows, images]
-  std::unique_ptr<float[]> products;  // [rows, kTileColumns]
+  std::unique_ptr<float[]> products;  // [rows, part_rows]: small, the rows of the block are pages apart
+
+  Workspace(std::int64_t rows, std::int64_t images, std::int64_t part_rows)
+      : distances(std::make_unique_for_overwrite<float[]>(rows * images)),
+        products(std::make_unique_for_overwrite<float[]>(rows * part_rows)) {
+    prefer_huge_pages(distances.get(), rows * images * sizeof(float));
+  }
 };
 
 struct Queries {
@@ -35,20 +56,17 @@ struct Queries {
   const float* norms = nullptr; // [rows]
 };
 
-struct Gallery {
-  Panels panels;
-  std::vector<float> norms; // [rows]
-};
-
-void block_of_distances(const Queries& queries, const Gallery& gallery, const Workspace& out) {
-  const std::int64_t images = gallery.panels.rows();
-  for (std::int64_t first = 0; first < images; first += kTileColumns) {
-    const std::int64_t columns = std::min(kTileColumns, images - first);
-    multiply(queries.rows, gallery.panels, {first, columns}, out.products.get(), columns);
+void block_of_distances(const Queries& queries, const PackedRows& gallery, const Workspace& out) {
+  const auto images = static_cast<std::int64_t>(gallery.norms.size());
+  std::int64_t first = 0;
+  for (const Panels& part : gallery.parts) {
+    multiply(queries.rows, part, {0, part.rows()}, out.products.get(), part.rows());
     for (std::int64_t q = 0; q < queries.rows.rows; ++q) {
-      products_to_distances(out.products.get() + q * columns, queries.norms[q], gallery.norms.data() + first,
-                            columns, out.distances.get() + q * images + first);
+      products_to_distances(out.products.get() + q * part.rows(), queries.norms[q],
+                            gallery.norms.data() + first, part.rows(),
+                            out.distances.get() + q * images + first);
     }
+    first += part.rows();
   }
 }
 
@@ -57,24 +75,23 @@ void block_of_distances(const Queries& queries, const Gallery& gallery, const Wo
 void for_each_distance_row(std::span<const float> query, std::span<const float> gallery, std::int64_t dims,
                            const RowConsumer& consume, const DistanceOptions& options) {
   if (query.empty() || gallery.empty()) return;
+  std::optional<NormalisedRows> normalised;
+  if (options.normalise) query = normalised.emplace(query, dims).values();
   const std::vector<float> query_norms = squared_norms(query, dims, "query features");
-  const Gallery side{in_panels(gallery, dims), squared_norms(gallery, dims, "gallery features")};
-  const auto queries = static_cast<std::int64_t>(query_norms.size());
-  const std::int64_t images = side.panels.rows();
-  const std::int64_t rows = std::min(queries, rows_per_block(images, options.block_bytes));
-  std::vector<Workspace> workspaces(worker_count());
+  const PackOptions packing{.normalise = options.normalise};
+  const PackedRows packed = pack_rows(gallery, dims, "gallery features", packing);
+  const auto images = static_cast<std::int64_t>(packed.norms.size());
+  const std::vector<QueryRange> blocks =
+      query_blocks(static_cast<std::int64_t>(query_norms.size()), images, options.block_bytes);
+  std::vector<std::optional<Workspace>> workspaces(worker_count());
 
-  for_each_block((queries + rows - 1) / rows, [&](std::int64_t block, int worker) {
-    Workspace& mine = workspaces[worker];
-    if (!mine.distances) {
-      mine.distances = std::make_unique_for_overwrite<float[]>(rows * images);
-      mine.products = std::make_unique_for_overwrite<float[]>(rows * kTileColumns);
-    }
-    const std::int64_t begin = block * rows;
-    const std::int64_t count = std::min(rows, queries - begin);
-    block_of_distances({{query.data() + begin * dims, count}, query_norms.data() + begin}, side, mine);
+  for_each_block(static_cast<std::int64_t>(blocks.size()), [&](std::int64_t number, int worker) {
+    std::optional<Workspace>& mine = workspaces[worker];
+    if (!mine) mine.emplace(blocks.front().count, images, packing.part_rows);
+    const auto [first, count] = blocks[number];
+    block_of_distances({{query.data() + first * dims, count}, query_norms.data() + first}, packed, *mine);
     for (std::int64_t q = 0; q < count; ++q) {
-      consume(begin + q, {mine.distances.get() + q * images, static_cast<std::size_t>(images)}, worker);
+      consume(first + q, {mine->distances.get() + q * images, static_cast<std::size_t>(images)}, worker);
     }
   });
 }

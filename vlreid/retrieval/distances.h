@@ -18,9 +18,10 @@ using RowConsumer = std::function<void(std::int64_t query, std::span<float> dist
 struct DistanceOptions {
   // Memory for blocks of distances, all workers together.
   std::int64_t block_bytes = std::int64_t{256} << 20;
+  bool normalise = false; // compare the rows divided by their lengths
 };
 
-// query [Q, dims] and gallery [G, dims], compared as they are: normalise them before (features.h).
+// query [Q, dims] and gallery [G, dims], compared as they are or normalised.
 // Throws ErrorKind::data for values that are not finite.
 void for_each_distance_row(std::span<const float> query, std::span<const float> gallery, std::int64_t dims,
                            const RowConsumer& consume, const DistanceOptions& options = {});

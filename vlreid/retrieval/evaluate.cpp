@@ -155,42 +155,25 @@ std::vector<QueryResult> unscored(std::int64_t queries) {
   return results;
 }
 
-// Rows of length 1 of a set, in memory that nobody has cleared first.
-class NormalisedCopy {
-public:
-  explicit NormalisedCopy(const FeatureSet& set)
-      : count_(set.values.size()), values_(std::make_unique_for_overwrite<float[]>(count_)) {
-    normalise_rows(set.values, set.dims, {values_.get(), count_});
-  }
-  std::span<const float> values() const { return {values_.get(), count_}; }
-
-private:
-  std::size_t count_;
-  std::unique_ptr<float[]> values_;
-};
-
 } // namespace
 
 Metrics evaluate(const FeatureSet& query, const FeatureSet& gallery, const EvaluateOptions& options) {
   check_options(options);
   check_feature_sets(query, gallery);
-  std::vector<NormalisedCopy> copies;
-  std::span<const float> query_values = query.values;
-  std::span<const float> gallery_values = gallery.values;
-  if (options.normalise) {
-    query_values = copies.emplace_back(query).values();
-    gallery_values = copies.emplace_back(gallery).values();
-  }
   const Judge judge(query, gallery);
   std::vector<QueryResult> results = unscored(query.size());
   const int list_length = options.per_query ? options.list_length : 0;
   const RowConsumer score = [&](std::int64_t q, std::span<float> distances, int) {
     results[q] = score_query(judge, q, distances, list_length);
   };
-  if (options.rerank) {
-    for_each_reranked_row(query_values, gallery_values, query.dims, *options.rerank, score);
+  if (!options.rerank) {
+    for_each_distance_row(query.values, gallery.values, query.dims, score, {.normalise = options.normalise});
+  } else if (options.normalise) {
+    for_each_reranked_row(NormalisedRows(query.values, query.dims).values(),
+                          NormalisedRows(gallery.values, gallery.dims).values(), query.dims, *options.rerank,
+                          score);
   } else {
-    for_each_distance_row(query_values, gallery_values, query.dims, score);
+    for_each_reranked_row(query.values, gallery.values, query.dims, *options.rerank, score);
   }
   return summarise(std::move(results), options);
 }

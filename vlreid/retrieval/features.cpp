@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "vlreid/base/error.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/retrieval/kernels.h"
 #include "vlreid/retrieval/parallel.h"
 
@@ -39,6 +40,44 @@ float divisor_of(const float* row, std::int64_t dims) {
   return std::max(length, kNormaliseEpsilon);
 }
 
+void normalise_row(const float* row, std::int64_t dims, float* out) {
+  divide(row, divisor_of(row, dims), dims, out);
+}
+
+void check_squared_norms(const std::vector<float>& norms, const std::string& what) {
+  const auto bad =
+      std::find_if(norms.begin(), norms.end(), [](float norm) { return !(norm <= kLargestSquaredNorm); });
+  VLREID_REQUIRE(bad == norms.end(), ErrorKind::data, what,
+                 "row " + std::to_string(bad - norms.begin()) +
+                     " holds a value that is not a number or far too large",
+                 "finite features", "look at the image or the model that made this row");
+}
+
+// Room for `rows` rows in parts.
+std::vector<Panels> empty_parts(std::int64_t rows, std::int64_t dims, std::int64_t part_rows) {
+  std::vector<Panels> parts;
+  parts.reserve((rows + part_rows - 1) / part_rows);
+  for (std::int64_t first = 0; first < rows; first += part_rows) {
+    const Panels& part = parts.emplace_back(std::min(part_rows, rows - first), dims);
+    prefer_huge_pages(part.panel(0), part.panels() * dims * Panels::kPanelRows * sizeof(float));
+  }
+  return parts;
+}
+
+// Packs rows and their squared lengths; through `copy` [part.rows(), dims], normalised, where there is one.
+void fill_part(Panels& part, const float* rows, float* copy, float* norms) {
+  const std::int64_t dims = part.dims();
+  for (std::int64_t panel = 0; panel < part.panels(); ++panel) {
+    const std::int64_t end = std::min(part.rows(), (panel + 1) * Panels::kPanelRows);
+    for (std::int64_t row = panel * Panels::kPanelRows; row < end; ++row) {
+      if (copy != nullptr) normalise_row(rows + row * dims, dims, copy + row * dims);
+      const float* packed = (copy != nullptr ? copy : rows) + row * dims;
+      norms[row] = dot(packed, packed, dims);
+    }
+    part.fill(panel, copy != nullptr ? copy : rows);
+  }
+}
+
 void check_labels(const FeatureSet& set, const std::string& what) {
   const auto rows = static_cast<std::size_t>(set.size());
   VLREID_REQUIRE(set.cameras.empty() || set.cameras.size() == rows, ErrorKind::data, what,
@@ -65,9 +104,14 @@ void normalise_rows(std::span<const float> values, std::int64_t dims, std::span<
   if (values.empty()) return;
   VLREID_ASSERT(dims > 0 && values.size() % dims == 0 && out.size() == values.size());
   for_each_row(static_cast<std::int64_t>(values.size()) / dims, [&](std::int64_t row) {
-    const float* in = values.data() + row * dims;
-    divide(in, divisor_of(in, dims), dims, out.data() + row * dims);
+    normalise_row(values.data() + row * dims, dims, out.data() + row * dims);
   });
+}
+
+NormalisedRows::NormalisedRows(std::span<const float> values, std::int64_t dims)
+    : count_(values.size()), values_(std::make_unique_for_overwrite<float[]>(count_)) {
+  prefer_huge_pages(values_.get(), count_ * sizeof(float));
+  normalise_rows(values, dims, {values_.get(), count_});
 }
 
 std::vector<float> squared_norms(std::span<const float> values, std::int64_t dims, const std::string& what) {
@@ -78,20 +122,26 @@ std::vector<float> squared_norms(std::span<const float> values, std::int64_t dim
     const float* in = values.data() + row * dims;
     norms[row] = dot(in, in, dims);
   });
-  const auto bad =
-      std::find_if(norms.begin(), norms.end(), [](float norm) { return !(norm <= kLargestSquaredNorm); });
-  VLREID_REQUIRE(bad == norms.end(), ErrorKind::data, what,
-                 "row " + std::to_string(bad - norms.begin()) +
-                     " holds a value that is not a number or far too large",
-                 "finite features", "look at the image or the model that made this row");
+  check_squared_norms(norms, what);
   return norms;
 }
 
-Panels in_panels(std::span<const float> values, std::int64_t dims) {
-  VLREID_ASSERT(dims > 0 && values.size() % dims == 0);
-  Panels panels(static_cast<std::int64_t>(values.size()) / dims, dims);
-  for_each_row(panels.panels(), [&](std::int64_t panel) { panels.fill(panel, values.data()); });
-  return panels;
+PackedRows pack_rows(std::span<const float> values, std::int64_t dims, const std::string& what,
+                     const PackOptions& options) {
+  if (values.empty()) return {};
+  VLREID_ASSERT(dims > 0 && values.size() % dims == 0 && options.part_rows % Panels::kPanelRows == 0);
+  const auto rows = static_cast<std::int64_t>(values.size()) / dims;
+  PackedRows packed{empty_parts(rows, dims, options.part_rows), std::vector<float>(rows)};
+  std::vector<std::unique_ptr<float[]>> copies(worker_count()); // [part_rows, dims], used when normalising
+  for_each_block(static_cast<std::int64_t>(packed.parts.size()), [&](std::int64_t number, int worker) {
+    if (options.normalise && !copies[worker])
+      copies[worker] = std::make_unique_for_overwrite<float[]>(std::min(rows, options.part_rows) * dims);
+    const std::int64_t first = number * options.part_rows;
+    fill_part(packed.parts[number], values.data() + first * dims, copies[worker].get(),
+              packed.norms.data() + first);
+  });
+  check_squared_norms(packed.norms, what);
+  return packed;
 }
 
 void check_feature_sets(const FeatureSet& query, const FeatureSet& gallery) {

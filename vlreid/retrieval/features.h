@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,12 +39,35 @@ void normalise_rows(std::span<float> values, std::int64_t dims);
 // The same into `out`. REQUIRES: out.size() == values.size(); no overlap.
 void normalise_rows(std::span<const float> values, std::int64_t dims, std::span<float> out);
 
+// A normalised copy, in memory that nobody has cleared first.
+class NormalisedRows {
+public:
+  NormalisedRows(std::span<const float> values, std::int64_t dims);
+  std::span<const float> values() const { return {values_.get(), count_}; }
+
+private:
+  std::size_t count_;
+  std::unique_ptr<float[]> values_;
+};
+
 // Sum of squares of every row [N]. Throws ErrorKind::data that names `what` ("query features") and the row
 // when a row holds a value that is not finite, or is so long that a distance to it would overflow.
 std::vector<float> squared_norms(std::span<const float> values, std::int64_t dims, const std::string& what);
 
-// Rows of a set in the order that products read.
-Panels in_panels(std::span<const float> values, std::int64_t dims);
+// Rows of a set in the order that products read, so many rows to each part.
+struct PackedRows {
+  std::vector<Panels> parts;
+  std::vector<float> norms; // [N] squared length of every row
+};
+
+struct PackOptions {
+  std::int64_t part_rows = 2048; // a multiple of Panels::kPanelRows
+  bool normalise = false;        // divide each row by its length on the way, without a copy of the whole set
+};
+
+// Throws as squared_norms().
+PackedRows pack_rows(std::span<const float> values, std::int64_t dims, const std::string& what,
+                     const PackOptions& options = {});
 
 // Throws ErrorKind::data unless the labels of two sets fit together: one of each for every row, cameras and
 // items in both or none.

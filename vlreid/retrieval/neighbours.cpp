@@ -21,8 +21,7 @@ constexpr std::int64_t kTileRows = 512;
 struct Block {
   std::int64_t first = 0; // image number of its first row
   RowBlock rows;
-  const Panels* panels = nullptr; // the same rows: these of the queries' or the gallery's panels
-  ColumnRange columns;
+  const Panels* panels = nullptr; // the same rows
 };
 
 struct Tile {
@@ -30,11 +29,12 @@ struct Tile {
   std::int64_t column_block = 0; // not before row_block
 };
 
-void append_blocks(const float* values, const Panels& panels, std::int64_t first,
+void append_blocks(const float* values, const PackedRows& packed, std::int64_t first,
                    std::vector<Block>& blocks) {
-  for (std::int64_t done = 0; done < panels.rows(); done += kTileRows) {
-    const std::int64_t rows = std::min(kTileRows, panels.rows() - done);
-    blocks.push_back({first + done, {values + done * panels.dims(), rows}, &panels, {done, rows}});
+  for (const Panels& part : packed.parts) {
+    blocks.push_back({first, {values, part.rows()}, &part});
+    first += part.rows();
+    values += part.rows() * part.dims();
   }
 }
 
@@ -66,8 +66,8 @@ private:
   }
 
   std::int64_t length_;
-  Panels query_;
-  Panels gallery_;
+  PackedRows query_;
+  PackedRows gallery_;
   std::vector<float> norms_;
   std::vector<Block> blocks_;
   std::vector<std::mutex> mutexes_; // of a block: guards the members below for its images
@@ -78,11 +78,11 @@ private:
 };
 
 Search::Search(const JointImages& images, std::int64_t length)
-    : length_(length), query_(in_panels(images.query, images.dims)),
-      gallery_(in_panels(images.gallery, images.dims)),
-      norms_(squared_norms(images.query, images.dims, "query features")) {
-  const std::vector<float> gallery_norms = squared_norms(images.gallery, images.dims, "gallery features");
-  norms_.insert(norms_.end(), gallery_norms.begin(), gallery_norms.end());
+    : length_(length),
+      query_(pack_rows(images.query, images.dims, "query features", {.part_rows = kTileRows})),
+      gallery_(pack_rows(images.gallery, images.dims, "gallery features", {.part_rows = kTileRows})),
+      norms_(query_.norms) {
+  norms_.insert(norms_.end(), gallery_.norms.begin(), gallery_.norms.end());
   append_blocks(images.query.data(), query_, 0, blocks_);
   append_blocks(images.gallery.data(), gallery_, images.queries(), blocks_);
   mutexes_ = std::vector<std::mutex>(blocks_.size());
@@ -99,7 +99,7 @@ void Search::visit(Tile tile, float* products) {
   const Block& rows = blocks_[tile.row_block];
   const Block& columns = blocks_[tile.column_block];
   const bool is_diagonal = tile.row_block == tile.column_block;
-  multiply(rows.rows, *columns.panels, columns.columns, products, columns.rows.rows);
+  multiply(rows.rows, *columns.panels, {0, columns.rows.rows}, products, columns.rows.rows);
   const std::unique_lock row_lock(mutexes_[tile.row_block]);
   std::unique_lock column_lock(mutexes_[tile.column_block], std::defer_lock);
   if (!is_diagonal) column_lock.lock(); // always the later block second: no deadlock

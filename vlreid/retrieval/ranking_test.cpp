@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 
+#include "vlreid/base/error.h"
 #include "vlreid/base/random.h"
 #include "vlreid/retrieval/distances.h"
 
@@ -116,6 +117,43 @@ TEST(Distances, DoNotDependOnTheSizeOfBlocks) {
                           },
                           {.block_bytes = bytes});
     EXPECT_EQ(calls, std::vector<int>(37, 1));
+  }
+}
+
+TEST(Distances, NormaliseOnTheWayAsIfBefore) {
+  constexpr std::int64_t kDims = 23;
+  constexpr std::int64_t kGallery = 2500; // more than one part
+  Random random({6});
+  std::vector<float> query(5 * kDims);
+  std::vector<float> gallery(kGallery * kDims);
+  for (std::vector<float>* values : {&query, &gallery}) {
+    for (float& value : *values)
+      value = static_cast<float>(10 * random.normal());
+  }
+  std::vector<std::vector<float>> rows(5);
+  for_each_distance_row(
+      query, gallery, kDims,
+      [&](std::int64_t q, std::span<float> row, int) { rows[q] = {row.begin(), row.end()}; },
+      {.normalise = true});
+  normalise_rows(query, kDims);
+  normalise_rows(gallery, kDims);
+  for_each_distance_row(query, gallery, kDims, [&](std::int64_t q, std::span<float> row, int) {
+    EXPECT_EQ(rows[q], std::vector<float>(row.begin(), row.end())) << q;
+  });
+}
+
+TEST(Distances, NameTheBadRowOfAPart) {
+  std::vector<float> gallery(4000, 1);
+  gallery[3000] = std::numeric_limits<float>::quiet_NaN();
+  for (const bool normalise : {false, true}) {
+    try {
+      for_each_distance_row(std::vector<float>{1}, gallery, 1, [](std::int64_t, std::span<float>, int) {},
+                            {.normalise = normalise});
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("gallery features"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("row 3000 "), std::string::npos) << error.what();
+    }
   }
 }
 
