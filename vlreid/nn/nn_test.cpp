@@ -4,6 +4,7 @@
 #include "vlreid/nn/low_rank.h"
 #include "vlreid/nn/packed.h"
 #include "vlreid/nn/position.h"
+#include "vlreid/nn/row_ops.h"
 #include "vlreid/nn/transformer.h"
 
 #include <ATen/autocast_mode.h>
@@ -11,6 +12,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/layer_norm.h>
@@ -18,6 +20,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softmax.h>
 #include <atomic>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -84,7 +87,7 @@ TEST(Transformer, ReplacingTokensLeavesTheOthers) {
 
 class Packed : public testing::TestWithParam<std::int64_t> {};
 
-TEST_P(Packed, InferenceFormEqualsTheTrainingForm) {
+TEST_P(Packed, InferenceFormsEqualTheTrainingForm) {
   TransformerShape shape = small();
   shape.visual_prompts = GetParam();
   Transformer transformer(shape);
@@ -99,10 +102,14 @@ TEST_P(Packed, InferenceFormEqualsTheTrainingForm) {
     last = y.select(1, 0);
     y = block.forward(y);
   }
-  const ReadToken token = PackedTransformer(transformer, {}).read_first_token(x.clone());
-  EXPECT_TRUE(at::allclose(token.before_last_block, last, 1e-5, 1e-5));
-  EXPECT_TRUE(at::allclose(token.after_last_block, y.select(1, 0), 1e-5, 1e-5));
-
+  for (const auto& form :
+       {PackedTransformer(transformer, {}), PackedTransformer::with_aten(transformer, {})}) {
+    const ReadToken token = form.read_first_token(x.clone());
+    EXPECT_TRUE(at::allclose(token.before_last_block, last, 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(token.after_last_block, y.select(1, 0), 1e-5, 1e-5));
+  }
+  const ReadToken split = PackedTransformer(transformer, {.is_bf16x3 = true}).read_first_token(x.clone());
+  EXPECT_TRUE(at::allclose(split.after_last_block, y.select(1, 0), 1e-4, 1e-4));
   const ReadToken rough = PackedTransformer(transformer, {.type = at::kBFloat16}).read_first_token(x.clone());
   EXPECT_TRUE(at::allclose(rough.after_last_block, y.select(1, 0), 0.05, 0.1));
   const ReadToken coarse = PackedTransformer(transformer, {.is_int8 = true}).read_first_token(x.clone());
@@ -111,26 +118,18 @@ TEST_P(Packed, InferenceFormEqualsTheTrainingForm) {
 }
 INSTANTIATE_TEST_SUITE_P(Prompts, Packed, testing::Values(0, 2));
 
-TEST(Fused, NormAndGeluEqualTheirPlainForms) {
+TEST(RowOps, EqualTheirPlainForms) {
   for (const std::int64_t width : {768, 100, 7}) {
-    at::Tensor x = at::randn({33, width}) * 2;
-    const at::Tensor branch = at::randn({33, width}), bias = at::randn({width});
-    const NormWeights norm{at::randn({width}), at::randn({width})};
-    const at::Tensor sum = x + branch + bias;
-    const at::Tensor out = add_layer_norm(x, branch, bias, norm, at::kFloat);
-    EXPECT_TRUE(at::allclose(x, sum, 1e-6, 1e-6));
-    EXPECT_TRUE(at::allclose(out, at::layer_norm(sum, {width}, norm.weight, norm.bias, 1e-5), 1e-5, 1e-5));
-    at::Tensor gelu = sum.clone();
-    bias_quick_gelu_(gelu, bias);
-    EXPECT_TRUE(at::allclose(gelu, quick_gelu(sum + bias), 1e-5, 1e-6));
+    const at::Tensor x = at::randn({33, width}) * 2, weight = at::randn({width}), bias = at::randn({width});
+    at::Tensor out = at::empty_like(x);
+    layer_norm_rows(x.const_data_ptr<float>(), 33, width, weight.const_data_ptr<float>(),
+                    bias.const_data_ptr<float>(), out.mutable_data_ptr<float>());
+    EXPECT_TRUE(at::allclose(out, at::layer_norm(x, {width}, weight, bias, 1e-5), 1e-5, 1e-5));
+    at::Tensor shares = at::cat({x * 10, at::full({33, 3}, 9.0)}, 1);
+    softmax_rows(shares.mutable_data_ptr<float>(), 33, width, width + 3);
+    EXPECT_TRUE(at::allclose(shares.slice(1, 0, width), at::softmax(x * 10, 1), 1e-5, 1e-7));
+    EXPECT_TRUE((shares.slice(1, width) == 9).all().item<bool>());
   }
-}
-
-TEST(Fused, QuickGeluAtTheEnds) {
-  at::Tensor x = at::arange(-120.0, 120.0, 0.25, at::kFloat).view({1, -1});
-  const at::Tensor expected = quick_gelu(x);
-  bias_quick_gelu_(x, at::full({x.size(1)}, 0.0));
-  EXPECT_TRUE(at::allclose(x, expected, 1e-5, 1e-6));
 }
 
 TEST(Fused, DroppedElementsFollowFromTheSeedAlone) {
@@ -304,16 +303,6 @@ TEST(Recomputed, DrawsTheSameNumbersAgainAndLeavesTheGeneratorAlone) {
   const at::Tensor drawn = y.detach() / x.detach();
   y.sum().backward();
   EXPECT_TRUE(at::allclose(x.grad(), drawn, 1e-6, 1e-6));
-}
-
-TEST(Fused, QuantisedRowsComeBackWithinHalfAStep) {
-  at::Tensor x = at::randn({9, 77}) * 3;
-  x[4].zero_();
-  for (const int half_range : {63, 127}) {
-    const QuantisedRows rows = quantise_rows(x, half_range);
-    const at::Tensor back = (rows.values.to(at::kFloat) - (half_range + 1)) * rows.scales;
-    EXPECT_TRUE((((back - x).abs() - 0.5001 * rows.scales) <= 1e-6).all().item<bool>());
-  }
 }
 
 TEST(Fused, RowsAreCoveredOnce) {

@@ -1,22 +1,30 @@
 // Inference form of a transformer, made once from the training form: adapters merged, weights in the type and
-// layout that the matrix products like, no autograd, residual + bias + LayerNorm and bias + QuickGELU fused,
-// activations as one [B*N, D] matrix, and the last block only for the token that is read. The residual stream
-// stays float32. Immutable after construction and thread safe.
+// layout that the matrix products like, no autograd, and the last block only for the token that is read. The
+// residual stream stays float32. Immutable after construction and thread safe.
+//
+// On a CPU (packed_cpu.cpp) everything is our own: a strip of rows that stays in the second-level cache goes
+// through LayerNorm, products and activation before the next one, with bias, QuickGELU and the addition to
+// the residual stream done where a sum is complete. On other devices (packed_aten.cpp) the same steps in
+// ATen.
 #pragma once
 
-#include "vlreid/nn/fused.h"
 #include "vlreid/nn/transformer.h"
 
 namespace vlreid {
 
 struct InferenceType {
-  at::ScalarType type = at::kFloat; // of weights and activations: float32 or bfloat16
-  // 8-bit matrix products on a CPU: weights on a scale per output channel, activations per row; the rest is
-  // float32, and so is `type`.
+  // Of the numbers that are multiplied: float32 or bfloat16. A CPU without instructions for bfloat16 rounds
+  // and multiplies in float32.
+  at::ScalarType type = at::kFloat;
+  // 8-bit products on a CPU: weights on a scale per output channel, activations per row; `type` is float32.
   bool is_int8 = false;
+  // On a CPU, float32 from three products of bfloat16: both sides split in two (Henry, Tang and Heinecke,
+  // "Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations", 2019).
+  bool is_bf16x3 = false;
 };
 
-// x [M, in] -> [M, out] in `type`. Weights are packed for the machine once. Copies share the packed weights.
+// x [M, in] -> [M, out] float32 (other devices: in `type`). Weights are packed for the machine once. Copies
+// share them.
 class PackedLinear {
 public:
   PackedLinear() = default;
@@ -26,7 +34,7 @@ public:
 
 private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<const State> state_;
 };
 
 // What the encoder reads of a sequence: the token at position 0.
@@ -38,35 +46,26 @@ struct ReadToken {
 class PackedTransformer {
 public:
   PackedTransformer(const Transformer& transformer, InferenceType type);
+  // ATen's form on any device.
+  static PackedTransformer with_aten(const Transformer& transformer, InferenceType type);
 
   // x [B, N, D] float32, used up as the residual stream. No mask: every token sees every token.
   ReadToken read_first_token(at::Tensor x) const;
 
+  struct Form;
+
 private:
-  struct Block {
-    NormWeights ln_1 = {}, ln_2 = {};
-    PackedLinear qkv = {};        // all blocks but the last
-    PackedLinear q = {}, kv = {}; // the last block
-    PackedLinear out = {}, fc = {}, proj = {};
-    at::Tensor out_bias = {}, fc_bias = {}, proj_bias = {}; // [D], [4D], [D] float32
-    at::Tensor prompt = {};                                 // [n, D] float32 or undefined
-  };
-  struct Residual {
-    at::Tensor x;           // [B*N, D] float32
-    at::Tensor branch = {}; // what is still to be added to x, or undefined
-    at::Tensor branch_bias = {};
-  };
-
-  Block pack(ResidualBlock& block, bool is_last) const;
-  at::Tensor norm(Residual& residual, const NormWeights& weights) const;
-  void insert_prompt(Residual& residual, const Block& block, std::int64_t batch) const;
-  void run(Residual& residual, const Block& block, std::int64_t batch) const;
-  ReadToken run_last(Residual& residual, const Block& block, std::int64_t batch) const;
-  void run_mlp(Residual& residual, const Block& block) const;
-
-  std::vector<Block> blocks_;
-  std::int64_t heads_;
-  InferenceType type_;
+  explicit PackedTransformer(std::shared_ptr<const Form> form);
+  std::shared_ptr<const Form> form_;
 };
+
+struct PackedTransformer::Form {
+  virtual ~Form() = default;
+  virtual ReadToken read_first_token(at::Tensor x) const = 0;
+};
+
+// Internal: the two forms.
+std::shared_ptr<const PackedTransformer::Form> cpu_form(const Transformer& transformer, InferenceType type);
+std::shared_ptr<const PackedTransformer::Form> aten_form(const Transformer& transformer, InferenceType type);
 
 } // namespace vlreid

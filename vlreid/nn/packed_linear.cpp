@@ -1,126 +1,52 @@
 #include "vlreid/base/error.h"
 #include "vlreid/nn/packed.h"
+#include "vlreid/nn/pooled_product.h"
+#include "vlreid/nn/product_type.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
-#include <mutex>
 
 namespace vlreid {
-namespace {
-
-// Operators outside ATen's headers: not every build of LibTorch has them, and their C++ signatures change, so
-// they are called boxed.
-class NamedOperator {
-public:
-  explicit NamedOperator(const char* name) : operator_(c10::Dispatcher::singleton().findSchema({name, ""})) {}
-
-  bool exists() const { return operator_.has_value(); }
-
-  template <typename... Arguments>
-  at::Tensor call(Arguments&&... arguments) const {
-    std::vector<c10::IValue> stack{c10::IValue(std::forward<Arguments>(arguments))...};
-    operator_->callBoxed(stack);
-    return stack.front().toTensor();
-  }
-
-private:
-  std::optional<c10::OperatorHandle> operator_;
-};
-
-c10::IValue optional_value(const at::Tensor& x) {
-  return x.defined() ? c10::IValue(x) : c10::IValue();
-}
-
-// MKL's packed form is made for one number of rows; below this many the plain product is as good.
-constexpr std::int64_t kRowsWorthPacking = 256;
-
-constexpr int kWeightLevels = 127; // 8-bit weights lie in -127..127, on a scale per output channel
-
-// Without VNNI a processor adds two products of bytes in 16 bits: seven-bit activations keep that from
-// saturating.
-int activation_half_range() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vnni") ? 127 : 63;
-#else
-  return 63;
-#endif
-}
-
-struct Int8Weights {
-  at::Tensor packed; // [out, in] int8 in oneDNN's form
-  at::Tensor scales; // [out] float32
-  at::Tensor zeros;  // [out] int32
-
-  explicit Int8Weights(const at::Tensor& weight) {
-    const NamedOperator prepack("onednn::qlinear_prepack");
-    VLREID_REQUIRE(prepack.exists() && weight.device().is_cpu(), ErrorKind::config, "int8",
-                   "no 8-bit products on this device or in this build of LibTorch", "a CPU",
-                   "use f32 or bf16");
-    scales = (weight.abs().amax(1) / kWeightLevels).clamp_min(1e-12);
-    zeros = at::zeros({weight.size(0)}, at::kInt);
-    packed = prepack.call((weight / scales.unsqueeze(1)).round().to(at::kChar), c10::IValue());
-  }
-
-  at::Tensor multiply(const at::Tensor& x, const at::Tensor& bias) const {
-    static const NamedOperator linear("onednn::qlinear_pointwise");
-    static const int half_range = activation_half_range();
-    const QuantisedRows rows = quantise_rows(x, half_range);
-    const at::Tensor y =
-        linear.call(rows.values, 1.0, std::int64_t{half_range} + 1, packed, scales, zeros, c10::IValue(), 1.0,
-                    std::int64_t{0}, at::kFloat, "none", c10::List<std::optional<at::Scalar>>(), "");
-    y.mul_(rows.scales);
-    return bias.defined() ? y.add_(bias) : y;
-  }
-};
-
-} // namespace
 
 struct PackedLinear::State {
-  at::Tensor weight; // [out, in], undefined with int8
+  at::Tensor weight; // [out, in] on other devices
+  Panels panels;     // the same on a CPU
   at::Tensor bias;   // [out] or undefined
-  std::optional<Int8Weights> int8;
 
-  // MKL's form for `packed_rows` rows, made at the first large enough call.
-  std::once_flag once;
-  at::Tensor packed;
-  std::int64_t packed_rows = 0;
-
-  at::Tensor plain(const at::Tensor& x) const {
-    return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
+  at::Tensor on_cpu(const at::Tensor& given) const {
+    const at::Tensor x = given.to(at::kFloat).contiguous();
+    at::Tensor out = at::empty({x.size(0), panels.rows()}, x.options());
+    multiply_on_pool({x.const_data_ptr<float>(), x.size(0)}, panels,
+                     {.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr},
+                     {out.mutable_data_ptr<float>(), panels.rows()});
+    return out;
   }
 
-  at::Tensor with_mkl(const at::Tensor& x) {
-    static const NamedOperator linear("mkl::_mkl_linear"), reorder("mkl::_mkl_reorder_linear_weight");
-    if (!linear.exists() || !reorder.exists() || x.size(0) < kRowsWorthPacking) return plain(x);
-    std::call_once(once, [&] {
-      packed = reorder.call(weight, x.size(0));
-      packed_rows = x.size(0);
-    });
-    if (x.size(0) != packed_rows) return plain(x);
-    return linear.call(x, packed, weight, optional_value(bias), packed_rows);
+  at::Tensor elsewhere(const at::Tensor& x) const {
+    return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
   }
 };
 
-PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, InferenceType type)
-    : state_(std::make_shared<State>()) {
+PackedLinear::PackedLinear(const at::Tensor& weight, const at::Tensor& bias, InferenceType type) {
   const c10::NoGradGuard no_grad;
-  const auto own = [](const at::Tensor& x) {
-    return x.detach().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
-  };
-  if (type.is_int8)
-    state_->int8.emplace(own(weight));
-  else
-    state_->weight = own(weight).to(type.type);
-  if (bias.defined()) state_->bias = own(bias).to(type.type);
+  const auto state = std::make_shared<State>();
+  const bool is_on_cpu = weight.device().is_cpu();
+  if (is_on_cpu) {
+    const at::Tensor rows = weight.detach().to(at::kFloat).contiguous();
+    state->panels =
+        pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1), product_type_of(type));
+  } else {
+    state->weight = weight.detach().to(type.type, false, /*copy=*/true);
+  }
+  if (bias.defined())
+    state->bias = bias.detach().to(is_on_cpu ? at::kFloat : type.type, false, /*copy=*/true);
+  state_ = state;
 }
 
 at::Tensor PackedLinear::forward(const at::Tensor& x) const {
-  if (state_->int8) return state_->int8->multiply(x.contiguous(), state_->bias);
-  const bool is_for_mkl = x.device().is_cpu() && x.scalar_type() == at::kFloat && x.is_contiguous();
-  return is_for_mkl ? state_->with_mkl(x) : state_->plain(x);
+  return x.device().is_cpu() ? state_->on_cpu(x) : state_->elsewhere(x);
 }
 
 } // namespace vlreid

@@ -1,143 +1,198 @@
 #include "vlreid/products/products.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "vlreid/base/error.h"
+#include "vlreid/products/kernel_parts.h"
 #include "vlreid/products/kernels.h"
+#include "vlreid/products/selection.h"
 
 namespace vlreid {
 namespace {
 
-static_assert(Panels::kPanelRows == kTilePanelRows);
+static_assert(Panels::kPanelRows == kPanelWidth);
+static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish::store) &&
+              static_cast<int>(Epilogue::Kind::add) == static_cast<int>(Finish::add) &&
+              static_cast<int>(Epilogue::Kind::quick_gelu) == static_cast<int>(Finish::quick_gelu));
 
-// Rows of A that stay in the second-level cache while the panels pass by, at the depth of a strip: 126 KiB.
-constexpr std::int64_t kStripRows = 126; // a multiple of 2, 6 and 14
-constexpr std::int64_t kStripDepth = 256;
-constexpr int kMostTilePanels = 2;
+constexpr std::int64_t kStripBytes = 256 * 1024; // half of a small second-level cache
+constexpr std::int64_t kMostStripRows = 144;
+constexpr std::int64_t kMostWidth = 32; // of a tile
+// So many tiles fetch the part of the panel that comes next, among their own work, and the others nothing.
+constexpr std::int64_t kFetchingTiles = 4;
 
-const TileKernel& fastest_kernel() {
-  static const TileKernel& fastest = *kernels_of_this_processor().front();
-  return fastest;
+ProductKernel split(const ProductKernel& kernel) {
+  ProductKernel result = kernel;
+  result.is_split = true;
+  return result;
 }
 
-// Part [rows, depth] of A as groups [depth, group]; the last one may be short of rows.
-void copy_strip(const float* a, std::int64_t dims, std::int64_t rows, std::int64_t depth, std::int64_t group,
-                float* strip) {
-  for (std::int64_t first = 0; first < rows; first += group, strip += group * depth) {
-    const std::int64_t count = std::min(group, rows - first);
-    for (std::int64_t r = 0; r < count; ++r) {
-      const float* row = a + (first + r) * dims;
-      for (std::int64_t d = 0; d < depth; ++d)
-        strip[d * group + r] = row[d];
-    }
-  }
+// Rows are pages apart, which no processor foresees. Addresses beyond the last row do no harm.
+void fetch_for_writing(const float* out, std::int64_t stride, std::int64_t rows) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    __builtin_prefetch(out + r * stride, 1);
 }
 
-// One strip against some panels; `arguments` says where the first tile starts.
-void multiply_strip(const TileKernel& tiles, std::int64_t rows, TileArguments arguments) {
-  const std::int64_t groups = (rows + tiles.rows - 1) / tiles.rows;
-  arguments.ahead = arguments.panel + tiles.panels * arguments.panel_stride;
-  arguments.ahead_lines = (arguments.depth + groups - 1) / groups;
-  for (std::int64_t r = 0; r < rows; r += tiles.rows) {
-    tiles.by_rows[std::min<std::int64_t>(tiles.rows, rows - r)](arguments);
-    arguments.group += tiles.rows * arguments.depth;
-    arguments.ahead += arguments.ahead_lines * Panels::kPanelRows;
-    arguments.out += tiles.rows * arguments.out_stride;
-  }
-}
-
-// Where the tile is wider than what is asked for: through a buffer of whole tiles.
-void multiply_strip_edge(const TileKernel& tiles, std::int64_t rows, std::int64_t columns,
-                         TileArguments arguments) {
-  constexpr std::int64_t kWidth = kMostTilePanels * Panels::kPanelRows;
-  alignas(64) float whole[kStripRows * kWidth];
-  float* out = arguments.out;
-  const std::int64_t stride = arguments.out_stride;
-  const bool adds = arguments.adds;
-  arguments.out = whole;
-  arguments.out_stride = kWidth;
-  arguments.adds = false;
-  multiply_strip(tiles, rows, arguments);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c)
-      out[r * stride + c] = adds ? out[r * stride + c] + whole[r * kWidth + c] : whole[r * kWidth + c];
-  }
+std::int64_t groups_of(const ProductKernel& kernel, std::int64_t rows) {
+  return (rows + kernel.rows - 1) / kernel.rows;
 }
 
 } // namespace
 
-Panels::Panels(std::int64_t rows, std::int64_t dims) : rows_(rows), dims_(dims) {
-  VLREID_ASSERT(rows >= 0 && dims >= 0);
-  // A tile may read up to kMostTilePanels - 1 panels more than there are.
-  const std::int64_t padded = (panels() + kMostTilePanels - 1) / kMostTilePanels * kMostTilePanels;
-  lines_ = std::make_unique_for_overwrite<Line[]>(padded * dims);
-  std::fill(lines_.get() + panels() * dims, lines_.get() + padded * dims, Line{});
+const ProductKernel& fastest_kernel(ProductType type) {
+  static const ProductKernel& f32 = *kernels_of_this_processor(ProductType::f32).front();
+  static const ProductKernel& bf16 = *kernels_of_this_processor(ProductType::bf16).front();
+  static const ProductKernel bf16x3 = split(bf16);
+  static const ProductKernel& int8 = *kernels_of_this_processor(ProductType::int8).front();
+  switch (type) {
+  case ProductType::f32:
+    return f32;
+  case ProductType::bf16:
+    return bf16;
+  case ProductType::bf16x3:
+    return bf16x3;
+  case ProductType::int8:
+    break;
+  }
+  return int8;
 }
 
-Panels::Panels(RowBlock b, std::int64_t dims) : Panels(b.rows, dims) {
-  for (std::int64_t number = 0; number < panels(); ++number)
-    fill(number, b.values);
+std::int64_t lines_of(const ProductKernel& kernel, std::int64_t dims) {
+  const std::int64_t numbers = numbers_in(kernel.b), multiple = kernel.line_multiple;
+  const std::int64_t lines = ((kernel.is_split ? 3 : 1) * dims + numbers - 1) / numbers;
+  return (lines + multiple - 1) / multiple * multiple;
 }
 
-void Panels::fill(std::int64_t panel, const float* b) {
-  const std::int64_t first = panel * kPanelRows;
-  const std::int64_t count = std::min(kPanelRows, rows_ - first);
-  Line* lines = lines_.get() + panel * dims_;
-  for (std::int64_t d = 0; d < dims_; ++d) {
-    for (std::int64_t r = 0; r < count; ++r)
-      lines[d].values[r] = b[(first + r) * dims_ + d];
-    std::fill(lines[d].values + count, lines[d].values + kPanelRows, 0.0F);
+void split_row(const float* row, std::int64_t dims, SplitOrder order, std::vector<float>& parts) {
+  parts.resize(3 * dims);
+  const bool is_lower_last = order == SplitOrder::upper_upper_lower;
+  for (std::int64_t d = 0; d < dims; ++d) {
+    const float upper = float_of(rounded_to_bf16(row[d]));
+    const float lower = float_of(rounded_to_bf16(row[d] - upper));
+    parts[d] = upper;
+    parts[dims + d] = is_lower_last ? upper : lower;
+    parts[2 * dims + d] = is_lower_last ? lower : upper;
   }
 }
 
-std::vector<const TileKernel*> kernels_of_this_processor() {
-  std::vector<const TileKernel*> kernels;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) kernels.push_back(&avx512_tiles());
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) kernels.push_back(&avx2_tiles());
-#endif
-  kernels.push_back(&plain_tiles());
-  return kernels;
+const char* product_kernel(ProductType type) {
+  return fastest_kernel(type).name;
 }
 
-void multiply_with(const TileKernel& tiles, RowBlock a, const Panels& b, ColumnRange columns, float* out,
-                   std::int64_t stride) {
+bool has_instructions_for(ProductType type) {
+  const Cell cell = fastest_kernel(type).b;
+  return type == ProductType::f32 || cell == Cell::bf16x2 || cell == Cell::s8x4;
+}
+
+std::int64_t rows_at_once(const Panels& b) {
+  return b.kernel().rows;
+}
+
+std::int64_t rows_that_stay_in_cache(const Panels& b) {
+  const std::int64_t rows = kStripBytes / std::max<std::int64_t>(b.panel_lines() * sizeof(Word), 1);
+  return std::clamp<std::int64_t>(rows, b.kernel().rows, kMostStripRows) / b.kernel().rows * b.kernel().rows;
+}
+
+void PackedRows::load(RowBlock a, const Panels& b) {
+  const ProductKernel& kernel = b.kernel();
+  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
+  const std::int64_t groups = groups_of(kernel, a.rows), lines = b.panel_lines();
+  const std::int64_t cells_per_line = kLineBytes / static_cast<std::int64_t>(sizeof(Word));
+  const std::int64_t needed = (groups * kernel.rows * lines + cells_per_line - 1) / cells_per_line;
+  if (needed > room_) {
+    lines_ = Lines(needed);
+    room_ = needed;
+  }
+  rows_ = a.rows;
+  std::vector<float> steps; // [rows]
+  if (is_quantised(kernel.a)) {
+    scales_.resize(a.rows);
+    steps.resize(a.rows);
+    for (std::int64_t r = 0; r < a.rows; ++r) {
+      const float largest = kernel.largest(a.values + r * stride, b.dims());
+      steps[r] = largest > 0 ? kLargest8Bit / largest : 0.0F;
+      scales_[r] = largest / kLargest8Bit;
+    }
+  }
+  std::vector<float> split_rows; // [group rows, 3 dims]
+  std::vector<float> parts;
+  Word* cells = reinterpret_cast<Word*>(lines_.get()->bytes);
+  for (std::int64_t g = 0; g < groups; ++g) {
+    PackArguments pack{.rows = a.values + g * kernel.rows * stride,
+                       .stride = stride,
+                       .count = std::min<std::int64_t>(kernel.rows, a.rows - g * kernel.rows),
+                       .dims = b.dims(),
+                       .lines = lines,
+                       .steps = steps.empty() ? nullptr : steps.data() + g * kernel.rows,
+                       .cells = nullptr};
+    if (kernel.is_split) {
+      split_rows.clear();
+      for (std::int64_t r = 0; r < pack.count; ++r) {
+        split_row(pack.rows + r * stride, b.dims(), SplitOrder::upper_upper_lower, parts);
+        split_rows.insert(split_rows.end(), parts.begin(), parts.end());
+      }
+      pack.rows = split_rows.data();
+      pack.stride = pack.dims = 3 * b.dims();
+    }
+    pack.cells = reinterpret_cast<unsigned char*>(cells + g * kernel.rows * lines);
+    kernel.pack(pack);
+  }
+}
+
+void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
+              ProductOutput out) {
   VLREID_ASSERT(columns.first % Panels::kPanelRows == 0 && columns.first + columns.count <= b.rows());
-  const std::int64_t dims = b.dims();
-  const std::int64_t width = tiles.panels * Panels::kPanelRows;
-  const std::int64_t first_panel = columns.first / Panels::kPanelRows;
-  alignas(64) thread_local float strip[kStripRows * kStripDepth];
-  for (std::int64_t row = 0; row < a.rows; row += kStripRows) {
-    const std::int64_t rows = std::min(kStripRows, a.rows - row);
-    for (std::int64_t d = 0; d < dims; d += kStripDepth) {
-      const std::int64_t depth = std::min(kStripDepth, dims - d);
-      copy_strip(a.values + row * dims + d, dims, rows, depth, tiles.rows, strip);
-      for (std::int64_t c = 0; c < columns.count; c += width) {
-        const float* panel = b.panel(first_panel + c / Panels::kPanelRows) + d * Panels::kPanelRows;
-        const TileArguments arguments{.group = strip,
-                                      .panel = panel,
-                                      .panel_stride = Panels::kPanelRows * dims,
-                                      .depth = depth,
-                                      .out = out + row * stride + c,
-                                      .out_stride = stride,
-                                      .adds = d > 0};
-        const std::int64_t left = columns.count - c;
-        if (left >= width)
-          multiply_strip(tiles, rows, arguments);
-        else
-          multiply_strip_edge(tiles, rows, left, arguments);
+  const ProductKernel& kernel = b.kernel();
+  const std::int64_t width = kernel.panels * Panels::kPanelRows;
+  const std::int64_t lines = b.panel_lines(), panel_stride = lines * kLineBytes;
+  const std::int64_t groups = groups_of(kernel, a.rows());
+  const std::int64_t group_bytes = kernel.rows * static_cast<std::int64_t>(sizeof(Word)) * lines;
+  VLREID_ASSERT(groups * kernel.rows <= kMostStripRows + kernel.rows && width <= kMostWidth);
+  alignas(64) float sums[(kMostStripRows + 32) * kMostWidth];
+  for (std::int64_t c = 0; c < columns.count; c += width) {
+    const unsigned char* panel = b.panel((columns.first + c) / Panels::kPanelRows);
+    for (std::int64_t line = 0; line < lines; line += kernel.lines_at_once) {
+      TileArguments tile{.group = a.cells() + line * kernel.rows * sizeof(Word),
+                         .panel = panel + line * kLineBytes,
+                         .panel_stride = panel_stride,
+                         .lines = std::min<std::int64_t>(kernel.lines_at_once, lines - line),
+                         .sums = sums,
+                         .adds = line > 0};
+      tile.ahead = tile.panel + tile.lines * kLineBytes;
+      tile.ahead_lines = (tile.lines + kFetchingTiles - 1) / kFetchingTiles;
+      const bool is_last = line + kernel.lines_at_once >= lines;
+      for (std::int64_t g = 0; g < groups; ++g) {
+        if (is_last)
+          fetch_for_writing(out.values + g * kernel.rows * out.stride + c, out.stride, kernel.rows);
+        kernel.tile(tile);
+        tile.group += group_bytes;
+        tile.sums += kernel.rows * width;
+        tile.ahead += tile.ahead_lines * kLineBytes;
+        if (g + 1 == kFetchingTiles) tile.ahead_lines = 0;
       }
     }
+    kernel.finish({.sums = sums,
+                   .width = width,
+                   .rows = a.rows(),
+                   .columns = std::min(width, columns.count - c),
+                   .kind = static_cast<int>(epilogue.kind),
+                   .bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + c,
+                   .row_scales = a.scales(),
+                   .column_scales = b.scales() + columns.first + c,
+                   .column_sums = kernel.a == Cell::u8x4 ? b.sums() + columns.first + c : nullptr,
+                   .out = out.values + c,
+                   .stride = out.stride});
   }
 }
 
 void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride) {
-  multiply_with(fastest_kernel(), a, b, columns, out, stride);
-}
-
-const char* product_kernel() {
-  return fastest_kernel().name;
+  thread_local PackedRows strip;
+  const std::int64_t most = rows_that_stay_in_cache(b);
+  const std::int64_t row_stride = a.stride == 0 ? b.dims() : a.stride;
+  for (std::int64_t row = 0; row < a.rows; row += most) {
+    strip.load({a.values + row * row_stride, std::min(most, a.rows - row), row_stride}, b);
+    multiply(strip, b, columns, {}, {out + row * stride, stride});
+  }
 }
 
 } // namespace vlreid

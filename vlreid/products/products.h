@@ -1,21 +1,56 @@
 // Products A·Bᵀ of float32 matrices on a CPU, for the parts that multiply with the same B again and again:
 // the gallery of a search, the weights of an encoder. B is put once into the order that the inner loop reads
-// (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008); the loop is chosen for
-// the processor when the program starts (AVX-512, AVX2 with FMA, plain). A number of the result is a sum in
-// the same order wherever its row and column stand and whatever else is computed with them: equal rows give
-// equal numbers. Nothing here starts threads; the functions may be called from several at once.
+// (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008), rows of A a few dozen
+// at a time; inside, numbers may be narrower than float32 (ProductType). The loop is chosen for the processor
+// when the program starts. A number of the result is a sum in the same order wherever its row and column
+// stand and whatever else is computed with them: equal rows give equal numbers. Nothing here starts threads;
+// the functions may be called from several at once.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace vlreid {
 
-// Rows of a row-major matrix.
+enum class ProductType {
+  f32,
+  bf16,   // both sides rounded to bfloat16, sums in float32
+  bf16x3, // both sides as a sum of two bfloat16, of whose four products three are taken: nearly float32
+  int8,   // both sides in -127..127 on a scale per row of A and per row of B, exact sums
+};
+
+// What multiplies on this processor: "avx512", "avx2", "plain", "amx" ...
+const char* product_kernel(ProductType type = ProductType::f32);
+
+// Whether narrow numbers are multiplied by instructions made for them, and not only rounded.
+bool has_instructions_for(ProductType type);
+
+// Rows of a row-major matrix, `stride` floats apart.
 struct RowBlock {
   const float* values = nullptr; // [rows, dims]
   std::int64_t rows = 0;
+  std::int64_t stride = 0; // 0: dims
 };
+
+// Cache lines of memory, on huge pages where it is large.
+class Lines {
+public:
+  struct alignas(64) Line {
+    unsigned char bytes[64];
+  };
+  Lines() = default;
+  explicit Lines(std::int64_t count); // undefined values
+  Line* get() const { return lines_.get(); }
+
+private:
+  struct Free {
+    void operator()(Line* lines) const;
+  };
+  std::unique_ptr<Line[], Free> lines_;
+};
+
+struct ProductKernel;
 
 // The rows of B as panels: kPanelRows rows beside each other, dimension after dimension, filled up with
 // zeros.
@@ -23,30 +58,67 @@ class Panels {
 public:
   static constexpr std::int64_t kPanelRows = 16;
 
+  Panels() = default;
   // Room for `rows` rows; what they hold is undefined until fill().
-  Panels(std::int64_t rows, std::int64_t dims);
+  Panels(std::int64_t rows, std::int64_t dims, ProductType type = ProductType::f32);
+  Panels(const ProductKernel& kernel, std::int64_t rows, std::int64_t dims);
   // All rows at once.
-  Panels(RowBlock b, std::int64_t dims);
+  Panels(RowBlock b, std::int64_t dims, ProductType type = ProductType::f32);
 
   std::int64_t rows() const { return rows_; }
   std::int64_t dims() const { return dims_; }
   std::int64_t panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
-  // [dims, kPanelRows]
-  const float* panel(std::int64_t number) const { return lines_[number * dims_].values; }
 
-  // Fills one panel from its rows of B [rows(), dims]; several threads may fill different panels.
-  void fill(std::int64_t panel, const float* b);
+  // Fills one panel from its rows of B; several threads may fill different panels. `b` is the whole B.
+  void fill(std::int64_t panel, const float* b, std::int64_t stride = 0);
+  // Fills one panel with B = the transpose of `b` [dims(), rows()], rows `stride` floats apart.
+  void fill_transposed(std::int64_t panel, const float* b, std::int64_t stride);
+
+  // For products.cpp.
+  const ProductKernel& kernel() const { return *kernel_; }
+  const unsigned char* panel(std::int64_t number) const { return lines_.get()[number * panel_lines_].bytes; }
+  std::int64_t panel_lines() const { return panel_lines_; }
+  const float* scales() const { return scales_.data(); }
+  const std::int32_t* sums() const { return sums_.data(); }
 
 private:
-  // One dimension of a panel: a cache line.
-  struct alignas(64) Line {
-    float values[kPanelRows];
-  };
+  // From the panel's own rows.
+  void fill_rows(std::int64_t panel, const float* rows, std::int64_t stride);
 
-  std::int64_t rows_;
-  std::int64_t dims_;
-  std::unique_ptr<Line[]> lines_; // [panels, dims]
+  const ProductKernel* kernel_ = nullptr;
+  std::int64_t rows_ = 0;
+  std::int64_t dims_ = 0;
+  std::int64_t panel_lines_ = 0;
+  Lines lines_;                    // [panels, panel_lines]
+  std::vector<float> scales_;      // [rows], 8-bit only
+  std::vector<std::int32_t> sums_; // [rows] of the 8-bit numbers, 8-bit only
 };
+
+// Rows of A in the order and type of the inner loop. Few rows: they are to stay in the second-level cache
+// while the panels pass by (rows_that_stay_in_cache). Reuse an object for one strip after the other: it
+// allocates only when it grows.
+class PackedRows {
+public:
+  PackedRows() = default;
+
+  // Rows for products with `b`, and with others of its dims and type.
+  void load(RowBlock a, const Panels& b);
+
+  std::int64_t rows() const { return rows_; }
+  const unsigned char* cells() const { return lines_.get()->bytes; }
+  const float* scales() const { return scales_.data(); }
+
+private:
+  std::int64_t rows_ = 0;
+  std::int64_t room_ = 0; // in lines
+  Lines lines_;
+  std::vector<float> scales_; // [rows], 8-bit only
+};
+
+// At most, and a multiple of what the inner loop takes at once.
+std::int64_t rows_that_stay_in_cache(const Panels& b);
+// What the inner loop takes at once: strips of other sizes waste a part of it.
+std::int64_t rows_at_once(const Panels& b);
 
 // Columns [first, first + count) of A·Bᵀ; `first` is a multiple of Panels::kPanelRows.
 struct ColumnRange {
@@ -54,10 +126,23 @@ struct ColumnRange {
   std::int64_t count = 0;
 };
 
-// out [a.rows, columns.count], its rows `stride` floats apart. Runs on the calling thread alone.
-void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride);
+// What becomes of a complete sum, plus its bias: it is stored, added to what is there, or stored as
+// x sigmoid(1.702 x).
+struct Epilogue {
+  enum class Kind { store, add, quick_gelu };
+  Kind kind = Kind::store;
+  const float* bias = nullptr; // [columns.count], or none
+};
 
-// "avx512", "avx2" or "plain": what this processor runs.
-const char* product_kernel();
+struct ProductOutput {
+  float* values = nullptr; // [a.rows, columns.count]
+  std::int64_t stride = 0; // floats from row to row
+};
+
+// On the calling thread.
+void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
+              ProductOutput out);
+// Any number of rows, stored.
+void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride);
 
 } // namespace vlreid

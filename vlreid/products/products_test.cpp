@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "vlreid/base/random.h"
+#include "vlreid/products/emulated_kernels_test.h"
 #include "vlreid/products/kernels.h"
 
 namespace vlreid {
@@ -25,39 +26,99 @@ struct Shape {
 };
 
 // A row and a column short of a tile, of a strip, of a strip's depth; one number; many.
-const Shape kShapes[] = {{1, 1, 1},    {5, 15, 7},    {6, 16, 256},  {7, 17, 257},
-                         {13, 33, 64}, {14, 32, 512}, {127, 40, 33}, {260, 100, 300}};
+const Shape kShapes[] = {{1, 1, 1},     {5, 15, 7},    {6, 16, 256},    {7, 17, 257},  {13, 33, 64},
+                         {14, 32, 512}, {127, 40, 33}, {260, 100, 300}, {33, 50, 1030}};
 
-class EveryKernel : public testing::TestWithParam<const TileKernel*> {};
+struct Case {
+  ProductType type = ProductType::f32;
+  const ProductKernel* kernel = nullptr;
+  bool is_emulated = false;
+};
+
+std::vector<Case> every_case() {
+  std::vector<Case> cases;
+  for (const ProductType type : {ProductType::f32, ProductType::bf16, ProductType::int8}) {
+    for (const ProductKernel* kernel : kernels_of_this_processor(type))
+      cases.push_back({type, kernel, false});
+    for (const ProductKernel* kernel : emulated_kernels(type))
+      cases.push_back({type, kernel, true});
+  }
+  return cases;
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  const char* types[] = {"f32", "bf16", "bf16x3", "int8"};
+  return std::string(info.param.is_emulated ? "emulated_" : "") + info.param.kernel->name + "_" +
+         types[static_cast<int>(info.param.type)];
+}
+
+float to_bf16(float x) {
+  const auto bits = __builtin_bit_cast(std::uint32_t, x);
+  return __builtin_bit_cast(float, (bits + 0x7FFFU + ((bits >> 16) & 1U)) & 0xFFFF0000U);
+}
+
+// What a product of this type multiplies instead of a row.
+std::vector<float> seen_as(ProductType type, std::vector<float> values, std::int64_t dims) {
+  if (type == ProductType::bf16) std::ranges::transform(values, values.begin(), to_bf16);
+  if (type != ProductType::int8) return values;
+  for (std::int64_t first = 0; first < static_cast<std::int64_t>(values.size()); first += dims) {
+    float largest = 0;
+    for (std::int64_t d = 0; d < dims; ++d)
+      largest = std::max(largest, std::fabs(values[first + d]));
+    for (std::int64_t d = 0; d < dims; ++d)
+      values[first + d] = std::nearbyint(values[first + d] * (127 / largest)) * (largest / 127);
+  }
+  return values;
+}
+
+Panels panels_of(const ProductKernel& kernel, const std::vector<float>& b, std::int64_t dims) {
+  Panels panels(kernel, static_cast<std::int64_t>(b.size()) / dims, dims);
+  for (std::int64_t number = 0; number < panels.panels(); ++number)
+    panels.fill(number, b.data());
+  return panels;
+}
+
+std::vector<double> plain_product(const std::vector<float>& a, const std::vector<float>& b,
+                                  std::int64_t dims) {
+  std::vector<double> out;
+  for (std::size_t r = 0; r < a.size(); r += dims)
+    for (std::size_t c = 0; c < b.size(); c += dims) {
+      double sum = 0;
+      for (std::int64_t d = 0; d < dims; ++d)
+        sum += static_cast<double>(a[r + d]) * b[c + d];
+      out.push_back(sum);
+    }
+  return out;
+}
+
+class EveryKernel : public testing::TestWithParam<Case> {};
 
 TEST_P(EveryKernel, EqualsTheSumInDouble) {
+  const auto [type, kernel, is_emulated] = GetParam();
   for (const Shape& shape : kShapes) {
     const std::vector<float> a = normal_values(shape.rows * shape.dims, 1);
     const std::vector<float> b = normal_values(shape.images * shape.dims, 2);
-    const Panels panels({b.data(), shape.images}, shape.dims);
+    const std::vector<double> expected =
+        plain_product(seen_as(type, a, shape.dims), seen_as(type, b, shape.dims), shape.dims);
+    const Panels panels = panels_of(*kernel, b, shape.dims);
     std::vector<float> out(shape.rows * shape.images, NAN);
-    multiply_with(*GetParam(), {a.data(), shape.rows}, panels, {0, shape.images}, out.data(), shape.images);
-    for (std::int64_t r = 0; r < shape.rows; ++r) {
-      for (std::int64_t c = 0; c < shape.images; ++c) {
-        double sum = 0;
-        for (std::int64_t d = 0; d < shape.dims; ++d)
-          sum += static_cast<double>(a[r * shape.dims + d]) * b[c * shape.dims + d];
-        ASSERT_NEAR(out[r * shape.images + c], sum, 1e-6 * static_cast<double>(shape.dims) + 1e-5)
-            << r << ' ' << c << " of " << shape.rows << 'x' << shape.images << 'x' << shape.dims;
-      }
-    }
+    multiply({a.data(), shape.rows}, panels, {0, shape.images}, out.data(), shape.images);
+    // A number just between two 8-bit steps may fall to either side.
+    const double tolerance = type == ProductType::int8 ? 0.05 : 1e-6 * static_cast<double>(shape.dims) + 1e-5;
+    for (std::size_t i = 0; i < out.size(); ++i)
+      ASSERT_NEAR(out[i], expected[i], tolerance)
+          << i << " of " << shape.rows << 'x' << shape.images << 'x' << shape.dims;
   }
 }
 
 TEST_P(EveryKernel, WritesOnlyTheColumnsAskedFor) {
   constexpr std::int64_t kRows = 9, kImages = 70, kDims = 20, kStride = 50;
   const std::vector<float> a = normal_values(kRows * kDims, 1);
-  const std::vector<float> b = normal_values(kImages * kDims, 2);
-  const Panels panels({b.data(), kImages}, kDims);
+  const Panels panels = panels_of(*GetParam().kernel, normal_values(kImages * kDims, 2), kDims);
   std::vector<float> whole(kRows * kImages);
-  multiply_with(*GetParam(), {a.data(), kRows}, panels, {0, kImages}, whole.data(), kImages);
+  multiply({a.data(), kRows}, panels, {0, kImages}, whole.data(), kImages);
   std::vector<float> part(kRows * kStride, -1);
-  multiply_with(*GetParam(), {a.data(), kRows}, panels, {32, 21}, part.data(), kStride);
+  multiply({a.data(), kRows}, panels, {32, 21}, part.data(), kStride);
   for (std::int64_t r = 0; r < kRows; ++r) {
     for (std::int64_t c = 0; c < kStride; ++c)
       EXPECT_EQ(part[r * kStride + c], c < 21 ? whole[r * kImages + 32 + c] : -1) << r << ' ' << c;
@@ -71,19 +132,92 @@ TEST_P(EveryKernel, GivesEqualRowsEqualNumbers) {
   std::vector<float> same;
   for (std::int64_t i = 0; i < kImages; ++i)
     same.insert(same.end(), row.begin(), row.end());
-  const Panels panels({same.data(), kImages}, kDims);
+  const Panels panels = panels_of(*GetParam().kernel, same, kDims);
   std::vector<float> out(kRows * kImages);
-  multiply_with(*GetParam(), {same.data(), kRows}, panels, {0, kImages}, out.data(), kImages);
+  multiply({same.data(), kRows}, panels, {0, kImages}, out.data(), kImages);
   EXPECT_EQ(std::count(out.begin(), out.end(), out.front()), kRows * kImages);
 }
 
-INSTANTIATE_TEST_SUITE_P(Products, EveryKernel, testing::ValuesIn(kernels_of_this_processor()),
-                         [](const auto& kernel) { return std::string(kernel.param->name); });
+TEST_P(EveryKernel, FinishesSums) {
+  constexpr std::int64_t kRows = 15, kColumns = 37, kDims = 24, kStride = 40;
+  const std::vector<float> a = normal_values(kRows * kDims, 1), bias = normal_values(kColumns, 4);
+  const std::vector<float> before = normal_values(kRows * kStride, 5);
+  const Panels panels = panels_of(*GetParam().kernel, normal_values(kColumns * kDims, 2), kDims);
+  PackedRows strip;
+  strip.load({a.data(), kRows}, panels);
+  const auto finished = [&](Epilogue epilogue) {
+    std::vector<float> out = before;
+    multiply(strip, panels, {0, kColumns}, epilogue, {out.data(), kStride});
+    return out;
+  };
+  using Kind = Epilogue::Kind;
+  const std::vector<float> sums = finished({});
+  const std::vector<float> stored = finished({Kind::store, bias.data()});
+  const std::vector<float> added = finished({Kind::add, bias.data()});
+  const std::vector<float> activated = finished({Kind::quick_gelu, bias.data()});
+  for (std::int64_t r = 0; r < kRows; ++r)
+    for (std::int64_t c = 0; c < kStride; ++c) {
+      const std::int64_t i = r * kStride + c;
+      const bool is_inside = c < kColumns;
+      const float x = is_inside ? sums[i] + bias[c] : before[i];
+      EXPECT_NEAR(stored[i], x, 1e-5);
+      EXPECT_NEAR(added[i], is_inside ? before[i] + x : x, 1e-5);
+      EXPECT_NEAR(activated[i], is_inside ? x / (1 + std::exp(-1.702F * x)) : x, 1e-5);
+    }
+}
+
+TEST_P(EveryKernel, TakesRowsThatAreFartherApart) {
+  constexpr std::int64_t kRows = 8, kDims = 19, kStride = 23;
+  const std::vector<float> a = normal_values(kRows * kStride, 1);
+  std::vector<float> close;
+  for (std::int64_t r = 0; r < kRows; ++r)
+    close.insert(close.end(), a.begin() + r * kStride, a.begin() + r * kStride + kDims);
+  const Panels panels = panels_of(*GetParam().kernel, normal_values(20 * kDims, 2), kDims);
+  std::vector<float> expected(kRows * 20), out(kRows * 20);
+  multiply({close.data(), kRows}, panels, {0, 20}, expected.data(), 20);
+  multiply({a.data(), kRows, kStride}, panels, {0, 20}, out.data(), 20);
+  EXPECT_EQ(out, expected);
+}
+
+TEST_P(EveryKernel, TakesTransposedMatrices) {
+  constexpr std::int64_t kRows = 21, kDims = 9;
+  const std::vector<float> b = normal_values(kRows * kDims, 2), a = normal_values(5 * kDims, 1);
+  std::vector<float> transposed(b.size());
+  for (std::int64_t r = 0; r < kRows; ++r)
+    for (std::int64_t d = 0; d < kDims; ++d)
+      transposed[d * kRows + r] = b[r * kDims + d];
+  Panels panels(*GetParam().kernel, kRows, kDims);
+  for (std::int64_t number = 0; number < panels.panels(); ++number)
+    panels.fill_transposed(number, transposed.data(), kRows);
+  std::vector<float> expected(5 * kRows), out(5 * kRows);
+  multiply({a.data(), 5}, panels_of(*GetParam().kernel, b, kDims), {0, kRows}, expected.data(), kRows);
+  multiply({a.data(), 5}, panels, {0, kRows}, out.data(), kRows);
+  EXPECT_EQ(out, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Products, EveryKernel, testing::ValuesIn(every_case()), name_of);
 
 TEST(Products, OfNothingAreNothing) {
   const Panels none(0, 8);
   EXPECT_EQ(none.panels(), 0);
   multiply({nullptr, 0}, none, {0, 0}, nullptr, 0);
+}
+
+TEST(Products, OfSplitNumbersAreNearlyFloat32) {
+  constexpr std::int64_t kRows = 12, kColumns = 30, kDims = 768;
+  const std::vector<float> a = normal_values(kRows * kDims, 1), b = normal_values(kColumns * kDims, 2);
+  const std::vector<double> expected = plain_product(a, b, kDims);
+  const auto largest_error = [&](ProductType type) {
+    const Panels panels({b.data(), kColumns}, kDims, type);
+    std::vector<float> out(kRows * kColumns);
+    multiply({a.data(), kRows}, panels, {0, kColumns}, out.data(), kColumns);
+    double largest = 0;
+    for (std::size_t i = 0; i < out.size(); ++i)
+      largest = std::max(largest, std::abs(out[i] - expected[i]));
+    return largest / std::sqrt(static_cast<double>(kDims)); // of the sums' own spread
+  };
+  EXPECT_LT(largest_error(ProductType::bf16x3), 2e-5);
+  EXPECT_GT(largest_error(ProductType::bf16), 1e-3);
 }
 
 } // namespace

@@ -1,0 +1,351 @@
+#include "vlreid/base/error.h"
+#include "vlreid/base/thread_pool.h"
+#include "vlreid/nn/packed.h"
+#include "vlreid/nn/pooled_product.h"
+#include "vlreid/nn/product_type.h"
+#include "vlreid/nn/row_ops.h"
+
+#include <ATen/ops/empty.h>
+#include <algorithm>
+#include <c10/core/GradMode.h>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+
+namespace vlreid {
+namespace {
+
+using Floats = std::vector<float>;
+
+Floats values_of(const at::Tensor& x) {
+  const at::Tensor rows = x.detach().to(at::kFloat).contiguous();
+  return {rows.const_data_ptr<float>(), rows.const_data_ptr<float>() + rows.numel()};
+}
+
+// Memory that grows and is never cleared.
+class Scratch {
+public:
+  float* room_for(std::int64_t count) {
+    if (count > count_) {
+      lines_ = Lines((count + kFloatsPerLine - 1) / kFloatsPerLine);
+      count_ = count;
+    }
+    return reinterpret_cast<float*>(lines_.get());
+  }
+
+private:
+  static constexpr std::int64_t kFloatsPerLine = sizeof(Lines::Line) / sizeof(float);
+  Lines lines_;
+  std::int64_t count_ = 0;
+};
+
+struct Norm {
+  Floats weight, bias; // [D]
+
+  Norm() = default;
+  explicit Norm(const LayerNorm& norm) : weight(values_of(norm.weight)), bias(values_of(norm.bias)) {}
+
+  void operator()(const float* x, std::int64_t rows, float* out) const {
+    layer_norm_rows(x, rows, static_cast<std::int64_t>(weight.size()), weight.data(), bias.data(), out);
+  }
+};
+
+struct Layer {
+  Panels weight; // [out, in]
+  Floats bias;   // [out] or empty
+
+  Epilogue epilogue(Epilogue::Kind kind) const {
+    return {.kind = kind, .bias = bias.empty() ? nullptr : bias.data()};
+  }
+};
+
+// A part of the MLP's hidden layer, narrow enough to stay in the second-level cache with a strip of rows.
+struct MlpPart {
+  Layer fc;   // D -> part
+  Layer proj; // part -> D; the bias is the first part's
+};
+
+// A block's weights. Queries are divided by sqrt(d) beforehand.
+struct Block {
+  Norm ln_1, ln_2;
+  Floats prompt; // [n, D] or empty
+  Layer in;      // D -> queries, keys, values; the last block: keys, values
+  Layer queries; // the last block
+  Layer out;
+  std::vector<MlpPart> mlp;
+};
+
+constexpr std::int64_t kPartWidth = 768;
+
+Layer layer_of(const at::Tensor& weight, const at::Tensor& bias, ProductType type) {
+  const at::Tensor rows = weight.to(at::kFloat).contiguous();
+  return {.weight = pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1), type),
+          .bias = bias.defined() ? values_of(bias) : Floats()};
+}
+
+std::vector<MlpPart> mlp_of(const Mlp& mlp, ProductType type) {
+  const at::Tensor fc = mlp.c_fc->effective_weight(), proj = mlp.c_proj->effective_weight();
+  const std::int64_t hidden = fc.size(0);
+  const std::int64_t parts = (hidden + kPartWidth - 1) / kPartWidth;
+  std::vector<MlpPart> result;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t begin = hidden * part / parts, end = hidden * (part + 1) / parts;
+    result.push_back(
+        {layer_of(fc.slice(0, begin, end), mlp.c_fc->bias.slice(0, begin, end), type),
+         layer_of(proj.slice(1, begin, end), part == 0 ? mlp.c_proj->bias : at::Tensor(), type)});
+  }
+  return result;
+}
+
+Block block_of(ResidualBlock& block, bool is_last, ProductType type) {
+  const AttentionWeights attention = block.attn->effective_weights();
+  const std::int64_t width = block.attn->width();
+  const double scale = 1 / std::sqrt(static_cast<double>(width / block.attn->heads()));
+  at::Tensor in_weight = attention.in_weight.detach().to(at::kFloat, false, /*copy=*/true);
+  at::Tensor in_bias = attention.in_bias.detach().to(at::kFloat, false, /*copy=*/true);
+  in_weight.slice(0, 0, width).mul_(scale);
+  in_bias.slice(0, 0, width).mul_(scale);
+  Block packed;
+  packed.ln_1 = Norm(*block.ln_1);
+  packed.ln_2 = Norm(*block.ln_2);
+  if (is_last) packed.queries = layer_of(in_weight.slice(0, 0, width), in_bias.slice(0, 0, width), type);
+  const std::int64_t first = is_last ? width : 0;
+  packed.in = layer_of(in_weight.slice(0, first), in_bias.slice(0, first), type);
+  packed.out = layer_of(attention.out_weight, attention.out_bias, type);
+  packed.mlp = mlp_of(*block.mlp, type);
+  if (block.VPT_shallow.defined()) packed.prompt = values_of(block.VPT_shallow);
+  return packed;
+}
+
+// One batch on its way.
+struct Stream {
+  float* x = nullptr; // [B*N, D]
+  std::int64_t batch = 0, tokens = 0;
+  float* answers = nullptr;  // queries, keys, values [B*N, 3D]; before the last block: keys, values [B*N, 2D]
+  float* attended = nullptr; // [B*N, D]
+
+  std::int64_t rows() const { return batch * tokens; }
+};
+
+// What the calls in progress need beside x; given back for the next ones, so that a batch allocates nothing.
+struct Buffers {
+  Scratch answers, attended, token, hidden;
+};
+
+class BufferStore {
+public:
+  std::unique_ptr<Buffers> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<Buffers>();
+    std::unique_ptr<Buffers> last = std::move(free_.back());
+    free_.pop_back();
+    return last;
+  }
+  void give_back(std::unique_ptr<Buffers> buffers) {
+    const std::lock_guard lock(mutex_);
+    free_.push_back(std::move(buffers));
+  }
+
+private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Buffers>> free_;
+};
+
+// Of each thread of the pool.
+struct StripScratch {
+  PackedRows rows, hidden_rows;
+  Scratch normed, hidden;
+};
+
+struct HeadScratch {
+  ProductType type = ProductType::f32;
+  Panels keys, values; // [N, d], [d, N]
+  PackedRows queries, shares;
+  Scratch scores; // [rows, N]
+};
+
+class CpuTransformer : public PackedTransformer::Form {
+public:
+  CpuTransformer(const Transformer& transformer, InferenceType type)
+      : width_(transformer.shape().width), heads_(transformer.shape().heads),
+        attention_type_(attention_type(product_type_of(type))) {
+    const c10::NoGradGuard no_grad;
+    for (std::int64_t i = 0; i < transformer.depth(); ++i)
+      blocks_.push_back(block_of(transformer.block(i), i + 1 == transformer.depth(), product_type_of(type)));
+  }
+
+  ReadToken read_first_token(at::Tensor tokens) const override {
+    tokens = tokens.contiguous();
+    std::unique_ptr<Buffers> buffers = store_.take();
+    Stream stream{.x = tokens.mutable_data_ptr<float>(), .batch = tokens.size(0), .tokens = tokens.size(1)};
+    stream.answers = buffers->answers.room_for(stream.rows() * 3 * width_);
+    stream.attended = buffers->attended.room_for(stream.rows() * width_);
+    for_strips(stream, [&](Strip strip) { ask(stream, blocks_.front(), strip); });
+    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) {
+      attend_all(stream);
+      for_strips(stream, [&](Strip strip) {
+        finish(stream, blocks_[i], strip);
+        ask(stream, blocks_[i + 1], strip);
+      });
+    }
+    ReadToken token{.before_last_block = at::empty({stream.batch, width_}, tokens.options()),
+                    .after_last_block = at::empty({stream.batch, width_}, tokens.options())};
+    run_last(stream, *buffers, token);
+    store_.give_back(std::move(buffers));
+    return token;
+  }
+
+private:
+  struct Strip {
+    std::int64_t begin, count; // rows
+    StripScratch& scratch;
+  };
+
+  // Narrow numbers where there are instructions for them; else float32, which needs no conversion.
+  static ProductType attention_type(ProductType type) {
+    const bool is_narrow = type == ProductType::bf16 || type == ProductType::int8;
+    return is_narrow && has_instructions_for(ProductType::bf16) ? ProductType::bf16 : ProductType::f32;
+  }
+
+  template <typename Body>
+  void for_strips(const Stream& stream, const Body& body) const {
+    const Strips strips = strips_for(stream.rows(), blocks_.front().in.weight);
+    shared_pool().parallel_for(strips.count(), 1, [&](std::size_t begin, std::size_t end, int) {
+      thread_local StripScratch scratch;
+      for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i)
+        body(Strip{strips.begin(i), strips.begin(i + 1) - strips.begin(i), scratch});
+    });
+  }
+
+  // The rows of the strip that a block's own prompt replaces: the last n of each sequence.
+  void insert_prompt(const Stream& stream, const Block& block, const Strip& strip) const {
+    const std::int64_t prompts = static_cast<std::int64_t>(block.prompt.size()) / width_;
+    if (prompts == 0) return;
+    for (std::int64_t row = strip.begin; row < strip.begin + strip.count; ++row) {
+      const std::int64_t number = row % stream.tokens - (stream.tokens - prompts);
+      if (number < 0) continue;
+      std::memcpy(stream.x + row * width_, block.prompt.data() + number * width_, width_ * sizeof(float));
+    }
+  }
+
+  // LayerNorm and the products that attention works on.
+  void ask(const Stream& stream, const Block& block, const Strip& strip) const {
+    insert_prompt(stream, block, strip);
+    float* normed = strip.scratch.normed.room_for(strip.count * width_);
+    block.ln_1(stream.x + strip.begin * width_, strip.count, normed);
+    const std::int64_t columns = block.in.weight.rows();
+    strip.scratch.rows.load({normed, strip.count}, block.in.weight);
+    multiply(strip.scratch.rows, block.in.weight, {0, columns}, block.in.epilogue(Epilogue::Kind::store),
+             {stream.answers + strip.begin * columns, columns});
+  }
+
+  // x += out(attended), x += mlp(x)
+  void finish(const Stream& stream, const Block& block, const Strip& strip) const {
+    StripScratch& scratch = strip.scratch;
+    const ProductOutput x{stream.x + strip.begin * width_, width_};
+    scratch.rows.load({stream.attended + strip.begin * width_, strip.count}, block.out.weight);
+    multiply(scratch.rows, block.out.weight, {0, width_}, block.out.epilogue(Epilogue::Kind::add), x);
+    float* normed = scratch.normed.room_for(strip.count * width_);
+    block.ln_2(x.values, strip.count, normed);
+    scratch.rows.load({normed, strip.count}, block.mlp.front().fc.weight);
+    for (const MlpPart& part : block.mlp) {
+      const std::int64_t hidden_width = part.fc.weight.rows();
+      float* hidden = scratch.hidden.room_for(strip.count * hidden_width);
+      multiply(scratch.rows, part.fc.weight, {0, hidden_width}, part.fc.epilogue(Epilogue::Kind::quick_gelu),
+               {hidden, hidden_width});
+      scratch.hidden_rows.load({hidden, strip.count}, part.proj.weight);
+      multiply(scratch.hidden_rows, part.proj.weight, {0, width_}, part.proj.epilogue(Epilogue::Kind::add),
+               x);
+    }
+  }
+
+  void attend_all(const Stream& stream) const {
+    shared_pool().parallel_for(stream.batch * heads_, 1, [&](std::size_t begin, std::size_t end, int) {
+      thread_local HeadScratch scratch;
+      for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i)
+        attend_head(stream, i / heads_, i % heads_, scratch);
+    });
+  }
+
+  // softmax(Q K^T) V of one head of one sequence.
+  void attend_head(const Stream& stream, std::int64_t sequence, std::int64_t head,
+                   HeadScratch& scratch) const {
+    const std::int64_t depth = width_ / heads_, tokens = stream.tokens, stride = 3 * width_;
+    const float* queries = stream.answers + sequence * tokens * stride + head * depth;
+    const float *keys = queries + width_, *values = keys + width_;
+    if (scratch.keys.rows() != tokens || scratch.keys.dims() != depth || scratch.type != attention_type_) {
+      scratch.keys = Panels(tokens, depth, attention_type_);
+      scratch.values = Panels(depth, tokens, attention_type_);
+      scratch.type = attention_type_;
+    }
+    for (std::int64_t panel = 0; panel < scratch.keys.panels(); ++panel)
+      scratch.keys.fill(panel, keys, stride);
+    for (std::int64_t panel = 0; panel < scratch.values.panels(); ++panel)
+      scratch.values.fill_transposed(panel, values, stride);
+    const std::int64_t most = rows_that_stay_in_cache(scratch.values);
+    for (std::int64_t first = 0; first < tokens; first += most) {
+      const std::int64_t rows = std::min(most, tokens - first);
+      float* scores = scratch.scores.room_for(rows * tokens);
+      scratch.queries.load({queries + first * stride, rows, stride}, scratch.keys);
+      multiply(scratch.queries, scratch.keys, {0, tokens}, {}, {scores, tokens});
+      softmax_rows(scores, rows, tokens, tokens);
+      scratch.shares.load({scores, rows}, scratch.values);
+      multiply(scratch.shares, scratch.values, {0, depth}, {},
+               {stream.attended + (sequence * tokens + first) * width_ + head * depth, width_});
+    }
+  }
+
+  // Only the first token of every sequence asks.
+  void run_last(const Stream& stream, Buffers& buffers, const ReadToken& token) const {
+    const Block& block = blocks_.back();
+    const std::int64_t batch = stream.batch, tokens = stream.tokens;
+    float* before = token.before_last_block.mutable_data_ptr<float>();
+    float* x = token.after_last_block.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < batch; ++i)
+      std::memcpy(before + i * width_, stream.x + i * tokens * width_, width_ * sizeof(float));
+    std::memcpy(x, before, batch * width_ * sizeof(float));
+    float* normed = buffers.token.room_for(3 * batch * width_);
+    float *queries = normed + batch * width_, *attended = queries + batch * width_;
+    block.ln_1(before, batch, normed);
+    multiply_on_pool({normed, batch}, block.queries.weight, block.queries.epilogue(Epilogue::Kind::store),
+                     {queries, width_});
+    shared_pool().parallel_for(batch, 1, [&](std::size_t begin, std::size_t end, int) {
+      Floats scores(tokens);
+      for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
+        const float* keys = stream.answers + i * tokens * 2 * width_;
+        attend_once({.query = queries + i * width_,
+                     .keys = keys,
+                     .values = keys + width_,
+                     .stride = 2 * width_,
+                     .tokens = tokens,
+                     .heads = heads_,
+                     .head_width = width_ / heads_},
+                    scores.data(), attended + i * width_);
+      }
+    });
+    multiply_on_pool({attended, batch}, block.out.weight, block.out.epilogue(Epilogue::Kind::add),
+                     {x, width_});
+    block.ln_2(x, batch, normed);
+    for (const MlpPart& part : block.mlp) {
+      const std::int64_t hidden_width = part.fc.weight.rows();
+      float* hidden = buffers.hidden.room_for(batch * hidden_width);
+      multiply_on_pool({normed, batch}, part.fc.weight, part.fc.epilogue(Epilogue::Kind::quick_gelu),
+                       {hidden, hidden_width});
+      multiply_on_pool({hidden, batch}, part.proj.weight, part.proj.epilogue(Epilogue::Kind::add),
+                       {x, width_});
+    }
+  }
+
+  std::vector<Block> blocks_;
+  std::int64_t width_, heads_;
+  ProductType attention_type_;
+  mutable BufferStore store_;
+};
+
+} // namespace
+
+std::shared_ptr<const PackedTransformer::Form> cpu_form(const Transformer& transformer, InferenceType type) {
+  return std::make_shared<CpuTransformer>(transformer, type);
+}
+
+} // namespace vlreid

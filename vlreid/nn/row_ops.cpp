@@ -1,0 +1,147 @@
+#include "vlreid/nn/row_ops.h"
+
+#include "vlreid/nn/layers.h"
+#include "vlreid/nn/vector_loops.h"
+
+#include <cmath>
+
+namespace vlreid {
+namespace {
+
+struct NormTask {
+  const float* x;
+  const float* weight;
+  const float* bias;
+  float* out;
+  std::int64_t width;
+};
+
+VLREID_INLINE float sum_of(const float* __restrict x, std::int64_t width) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane)
+      lanes[lane] += x[i + lane];
+  for (; i < width; ++i)
+    lanes[0] += x[i];
+  return total(lanes);
+}
+
+VLREID_INLINE float squared_deviations(const float* __restrict x, float mean, std::int64_t width) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane)
+      lanes[lane] += (x[i + lane] - mean) * (x[i + lane] - mean);
+  for (; i < width; ++i)
+    lanes[0] += (x[i] - mean) * (x[i] - mean);
+  return total(lanes);
+}
+
+VLREID_INLINE void norm_some(const NormTask& task, std::int64_t begin, std::int64_t end) {
+  const auto count = static_cast<float>(task.width);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* x = task.x + row * task.width;
+    float* out = task.out + row * task.width;
+    const float mean = sum_of(x, task.width) / count;
+    const float scale = 1.0F / std::sqrt(squared_deviations(x, mean, task.width) / count +
+                                         static_cast<float>(kLayerNormEpsilon));
+    for (std::int64_t i = 0; i < task.width; ++i)
+      out[i] = (x[i] - mean) * scale * task.weight[i] + task.bias[i];
+  }
+}
+
+struct SoftmaxTask {
+  float* x;
+  std::int64_t width;
+  std::int64_t stride;
+};
+
+VLREID_INLINE float largest_of(const float* __restrict x, std::int64_t width) {
+  float lanes[kLanes];
+  for (float& lane : lanes)
+    lane = x[0];
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane)
+      lanes[lane] = x[i + lane] > lanes[lane] ? x[i + lane] : lanes[lane];
+  for (; i < width; ++i)
+    lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+  float largest = lanes[0];
+  for (const float lane : lanes)
+    largest = lane > largest ? lane : largest;
+  return largest;
+}
+
+VLREID_INLINE void softmax_some(const SoftmaxTask& task, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t row = begin; row < end; ++row) {
+    float* __restrict x = task.x + row * task.stride;
+    const float largest = largest_of(x, task.width);
+    for (std::int64_t i = 0; i < task.width; ++i)
+      x[i] = fast_exp(x[i] - largest);
+    const float factor = 1.0F / sum_of(x, task.width);
+    for (std::int64_t i = 0; i < task.width; ++i)
+      x[i] *= factor;
+  }
+}
+
+struct QueryTask {
+  OneQuery given;
+  float* scores;
+  float* out;
+};
+
+VLREID_INLINE float dot(const float* __restrict a, const float* __restrict b, std::int64_t width) {
+  float lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes)
+    for (int lane = 0; lane < kLanes; ++lane)
+      lanes[lane] += a[i + lane] * b[i + lane];
+  for (; i < width; ++i)
+    lanes[0] += a[i] * b[i];
+  return total(lanes);
+}
+
+VLREID_INLINE void query_some(const QueryTask& task, std::int64_t begin, std::int64_t end) {
+  const OneQuery& given = task.given;
+  const std::int64_t width = given.head_width;
+  for (std::int64_t head = begin; head < end; ++head) {
+    const float* query = given.query + head * width;
+    for (std::int64_t n = 0; n < given.tokens; ++n)
+      task.scores[n] = dot(query, given.keys + n * given.stride + head * width, width);
+    softmax_some({task.scores, given.tokens, given.tokens}, 0, 1);
+    float* __restrict out = task.out + head * width;
+    for (std::int64_t i = 0; i < width; ++i)
+      out[i] = 0;
+    for (std::int64_t n = 0; n < given.tokens; ++n) {
+      const float share = task.scores[n];
+      const float* __restrict values = given.values + n * given.stride + head * width;
+      for (std::int64_t i = 0; i < width; ++i)
+        out[i] += share * values[i];
+    }
+  }
+}
+
+VLREID_LOOPS(norm, norm_some)
+VLREID_LOOPS(softmax, softmax_some)
+VLREID_LOOPS(query, query_some)
+
+} // namespace
+
+void layer_norm_rows(const float* x, std::int64_t rows, std::int64_t width, const float* weight,
+                     const float* bias, float* out) {
+  static const RowLoop<NormTask> loop = norm_loop<NormTask>();
+  loop({x, weight, bias, out, width}, 0, rows);
+}
+
+void softmax_rows(float* x, std::int64_t rows, std::int64_t width, std::int64_t stride) {
+  static const RowLoop<SoftmaxTask> loop = softmax_loop<SoftmaxTask>();
+  loop({x, width, stride}, 0, rows);
+}
+
+void attend_once(const OneQuery& task, float* scores, float* out) {
+  static const RowLoop<QueryTask> loop = query_loop<QueryTask>();
+  loop({task, scores, out}, 0, task.heads);
+}
+
+} // namespace vlreid

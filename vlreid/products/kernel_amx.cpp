@@ -1,0 +1,132 @@
+// Tiles of the matrix extension: 32 x 32 sums in four of its registers, two of A and two of B, each 16 rows
+// of 64 bytes. Sixteen lines of a panel are one such register as they lie; a group of A keeps sixteen cells
+// of its rows together.
+#ifndef VLREID_EMULATED_INTRINSICS
+#include <immintrin.h>
+#endif
+
+#include "vlreid/products/kernel_parts.h"
+
+namespace vlreid {
+namespace {
+
+constexpr int kRows = 32, kPanels = 2, kCells = 16, kWidth = kPanels * kPanelWidth;
+
+// What ldtilecfg reads (Intel SDM, volume 1, 18.3).
+struct alignas(64) TileConfiguration {
+  std::uint8_t palette = 1;
+  std::uint8_t start_row = 0;
+  std::uint8_t reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// For as long as one tile is computed: other code of the thread may use the registers otherwise, and idle
+// registers cost nothing at a switch of threads. Some twenty of a tile's thousands of cycles.
+struct ConfiguredTiles {
+  ConfiguredTiles() {
+    static const TileConfiguration kConfiguration;
+    _tile_loadconfig(&kConfiguration);
+  }
+  ~ConfiguredTiles() { _tile_release(); }
+};
+
+enum class Numbers { bf16, s8 };
+
+template <Numbers kNumbers>
+void tile_32x32(const TileArguments& given) {
+  for (std::int64_t line = 0; line < given.ahead_lines; ++line)
+    __builtin_prefetch(given.ahead + line * kLineBytes, 0, 2);
+  const ConfiguredTiles configured;
+  constexpr int kSumStride = kWidth * sizeof(float);
+  float* lower = given.sums + 16 * kWidth;
+  if (given.adds) {
+    _tile_loadd(0, given.sums, kSumStride);
+    _tile_loadd(1, given.sums + kPanelWidth, kSumStride);
+    _tile_loadd(2, lower, kSumStride);
+    _tile_loadd(3, lower + kPanelWidth, kSumStride);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  const unsigned char* group = given.group;
+  const unsigned char* panel = given.panel;
+  for (std::int64_t line = 0; line < given.lines; line += kCells) {
+    _tile_loadd(4, group, kLineBytes);
+    _tile_loadd(5, group + 16 * kLineBytes, kLineBytes);
+    _tile_loadd(6, panel, kLineBytes);
+    _tile_loadd(7, panel + given.panel_stride, kLineBytes);
+    if constexpr (kNumbers == Numbers::bf16) {
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    } else {
+      _tile_dpbssd(0, 4, 6);
+      _tile_dpbssd(1, 4, 7);
+      _tile_dpbssd(2, 5, 6);
+      _tile_dpbssd(3, 5, 7);
+    }
+    group += kRows * kLineBytes;
+    panel += kCells * kLineBytes;
+  }
+  _tile_stored(0, given.sums, kSumStride);
+  _tile_stored(1, given.sums + kPanelWidth, kSumStride);
+  _tile_stored(2, lower, kSumStride);
+  _tile_stored(3, lower + kPanelWidth, kSumStride);
+}
+
+// Cells [lines / 16, kRows, 16].
+template <Cell kCell>
+void pack_blocks(const PackArguments& given) {
+  Word* cells = reinterpret_cast<Word*>(given.cells);
+  for (std::int64_t first = 0; first < given.lines; first += kCells) {
+    for (int r = 0; r < kRows; ++r, cells += kCells) {
+      if (r < given.count) {
+        const float steps = given.steps == nullptr ? 1.0F : given.steps[r];
+        cells_of<kCell>(given.rows + r * given.stride, given.dims, first, kCells, steps, cells);
+      } else {
+        for (int i = 0; i < kCells; ++i)
+          cells[i] = 0;
+      }
+    }
+  }
+}
+
+constexpr int kLinesAtOnce = 256; // 32 KiB of B; its other half of the work is in the second-level cache
+
+} // namespace
+
+const ProductKernel& amx_bf16_kernel() {
+  static constexpr ProductKernel kKernel{.name = "amx_bf16",
+                                         .a = Cell::bf16x2,
+                                         .b = Cell::bf16x2,
+                                         .rows = kRows,
+                                         .panels = kPanels,
+                                         .lines_at_once = kLinesAtOnce,
+                                         .line_multiple = kCells,
+                                         .tile = tile_32x32<Numbers::bf16>,
+                                         .pack = pack_blocks<Cell::bf16x2>,
+                                         .finish = finish<false>,
+                                         .largest = largest_magnitude};
+  return kKernel;
+}
+
+const ProductKernel& amx_int8_kernel() {
+  static constexpr ProductKernel kKernel{.name = "amx_int8",
+                                         .a = Cell::s8x4,
+                                         .b = Cell::s8x4,
+                                         .rows = kRows,
+                                         .panels = kPanels,
+                                         .lines_at_once = kLinesAtOnce,
+                                         .line_multiple = kCells,
+                                         .tile = tile_32x32<Numbers::s8>,
+                                         .pack = pack_blocks<Cell::s8x4>,
+                                         .finish = finish<true>,
+                                         .largest = largest_magnitude};
+  return kKernel;
+}
+
+} // namespace vlreid
