@@ -56,7 +56,7 @@ struct Queries {
   const float* norms = nullptr; // [rows]
 };
 
-void block_of_distances(const Queries& queries, const PackedRows& gallery, const Workspace& out) {
+void block_of_distances(const Queries& queries, const PackedFeatures& gallery, const Workspace& out) {
   const auto images = static_cast<std::int64_t>(gallery.norms.size());
   std::int64_t first = 0;
   for (const Panels& part : gallery.parts) {
@@ -79,7 +79,7 @@ void for_each_distance_row(std::span<const float> query, std::span<const float> 
   if (options.normalise) query = normalised.emplace(query, dims).values();
   const std::vector<float> query_norms = squared_norms(query, dims, "query features");
   const PackOptions packing{.normalise = options.normalise};
-  const PackedRows packed = pack_rows(gallery, dims, "gallery features", packing);
+  const PackedFeatures packed = pack_features(gallery, dims, "gallery features", packing);
   const auto images = static_cast<std::int64_t>(packed.norms.size());
   const std::vector<QueryRange> blocks =
       query_blocks(static_cast<std::int64_t>(query_norms.size()), images, options.block_bytes);

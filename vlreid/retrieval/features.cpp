@@ -126,12 +126,12 @@ std::vector<float> squared_norms(std::span<const float> values, std::int64_t dim
   return norms;
 }
 
-PackedRows pack_rows(std::span<const float> values, std::int64_t dims, const std::string& what,
-                     const PackOptions& options) {
+PackedFeatures pack_features(std::span<const float> values, std::int64_t dims, const std::string& what,
+                             const PackOptions& options) {
   if (values.empty()) return {};
   VLREID_ASSERT(dims > 0 && values.size() % dims == 0 && options.part_rows % Panels::kPanelRows == 0);
   const auto rows = static_cast<std::int64_t>(values.size()) / dims;
-  PackedRows packed{empty_parts(rows, dims, options.part_rows), std::vector<float>(rows)};
+  PackedFeatures packed{empty_parts(rows, dims, options.part_rows), std::vector<float>(rows)};
   std::vector<std::unique_ptr<float[]>> copies(worker_count()); // [part_rows, dims], used when normalising
   for_each_block(static_cast<std::int64_t>(packed.parts.size()), [&](std::int64_t number, int worker) {
     if (options.normalise && !copies[worker])

@@ -55,7 +55,7 @@ private:
 std::vector<float> squared_norms(std::span<const float> values, std::int64_t dims, const std::string& what);
 
 // Rows of a set in the order that products read, so many rows to each part.
-struct PackedRows {
+struct PackedFeatures {
   std::vector<Panels> parts;
   std::vector<float> norms; // [N] squared length of every row
 };
@@ -66,8 +66,8 @@ struct PackOptions {
 };
 
 // Throws as squared_norms().
-PackedRows pack_rows(std::span<const float> values, std::int64_t dims, const std::string& what,
-                     const PackOptions& options = {});
+PackedFeatures pack_features(std::span<const float> values, std::int64_t dims, const std::string& what,
+                             const PackOptions& options = {});
 
 // Throws ErrorKind::data unless the labels of two sets fit together: one of each for every row, cameras and
 // items in both or none.

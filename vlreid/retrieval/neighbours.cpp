@@ -29,7 +29,7 @@ struct Tile {
   std::int64_t column_block = 0; // not before row_block
 };
 
-void append_blocks(const float* values, const PackedRows& packed, std::int64_t first,
+void append_blocks(const float* values, const PackedFeatures& packed, std::int64_t first,
                    std::vector<Block>& blocks) {
   for (const Panels& part : packed.parts) {
     blocks.push_back({first, {values, part.rows()}, &part});
@@ -66,8 +66,8 @@ private:
   }
 
   std::int64_t length_;
-  PackedRows query_;
-  PackedRows gallery_;
+  PackedFeatures query_;
+  PackedFeatures gallery_;
   std::vector<float> norms_;
   std::vector<Block> blocks_;
   std::vector<std::mutex> mutexes_; // of a block: guards the members below for its images
@@ -79,8 +79,8 @@ private:
 
 Search::Search(const JointImages& images, std::int64_t length)
     : length_(length),
-      query_(pack_rows(images.query, images.dims, "query features", {.part_rows = kTileRows})),
-      gallery_(pack_rows(images.gallery, images.dims, "gallery features", {.part_rows = kTileRows})),
+      query_(pack_features(images.query, images.dims, "query features", {.part_rows = kTileRows})),
+      gallery_(pack_features(images.gallery, images.dims, "gallery features", {.part_rows = kTileRows})),
       norms_(query_.norms) {
   norms_.insert(norms_.end(), gallery_.norms.begin(), gallery_.norms.end());
   append_blocks(images.query.data(), query_, 0, blocks_);
