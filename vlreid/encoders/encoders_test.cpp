@@ -4,6 +4,7 @@
 #include "vlreid/encoders/clip.h"
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/encoders/random_weights.h"
+#include "vlreid/encoders/resnet_forms.h"
 #include "vlreid/encoders/text.h"
 #include "vlreid/encoders/vit.h"
 #include "vlreid/weights/load.h"
@@ -133,6 +134,27 @@ TEST(ImageEncoder, ShapesGiveTheArchitecture) {
   EXPECT_EQ(encoder->grid(), (Grid{9, 3}));
   EXPECT_EQ(encoder->embed_width(), 16);
   EXPECT_THROW(make_image_encoder(StateDict(), {}, "file"), Error);
+}
+
+TEST(ModifiedResnet, InferenceFormsEqualTheTrainingForm) {
+  const c10::NoGradGuard no_grad;
+  ModifiedResnet net({.width = 16, .layers = {2, 1, 1, 1}, .embed = 24, .grid = {4, 2}});
+  for (const auto& item : net.named_parameters())
+    item.value().copy_(at::randn(item.value().sizes()) * 0.1);
+  for (const auto& item : net.named_buffers())
+    if (item.key().ends_with("running_var")) item.value().uniform_(0.5, 2);
+  net.eval();
+  const at::Tensor images = at::randn({3, 3, 64, 32});
+  const ImageFeatures expected = net.forward(images, {});
+  const auto packed = net.make_inference({}), with_aten = aten_resnet(net, {});
+  for (const ImageInference* form : {packed.get(), with_aten.get()}) {
+    for (int again = 0; again < 2; ++again) { // the second time in the first one's memory
+      const ImageFeatures found = form->forward(images, {});
+      expect_close(found.last, expected.last, {.abs = 1e-5}, "last");
+      expect_close(found.feature, expected.feature, {.abs = 1e-5}, "feature");
+      expect_close(found.proj, expected.proj, {.abs = 1e-5}, "proj");
+    }
+  }
 }
 
 TEST(ModuleState, OrderIsThatOfTheReferences) {

@@ -1,127 +1,153 @@
-#include "vlreid/encoders/resnet.h"
-
+#include "vlreid/encoders/packed_conv.h"
+#include "vlreid/encoders/resnet_forms.h"
+#include "vlreid/nn/one_query_attention.h"
+#include "vlreid/nn/product_type.h"
 #include "vlreid/tensor/shape.h"
 
-#include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/rsqrt.h>
 #include <c10/core/GradMode.h>
+#include <cstring>
 
 namespace vlreid {
 namespace {
 
 constexpr double kBatchNormEpsilon = 1e-5;
 
-// A convolution and its BatchNorm in one, channels last.
-struct FoldedConv {
-  at::Tensor weight, bias;
-  std::int64_t stride = 1;
-  std::int64_t padding = 0;
+using Kind = Epilogue::Kind;
 
-  at::Tensor forward(const at::Tensor& x) const {
-    return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
-  }
-};
-
-FoldedConv fold(const Conv& conv, const BatchNorm& norm, at::ScalarType type) {
-  const at::Tensor scale =
-      norm.weight.to(at::kDouble) * at::rsqrt(norm.running_var.to(at::kDouble) + kBatchNormEpsilon); // [out]
-  const at::Tensor weight = conv.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1});
-  const at::Tensor bias = norm.bias.to(at::kDouble) - norm.running_mean.to(at::kDouble) * scale;
-  return {.weight = weight.to(type).contiguous(at::MemoryFormat::ChannelsLast),
-          .bias = bias.to(type),
-          .stride = conv.shape().stride,
-          .padding = conv.shape().padding};
+PackedConv fold(const Conv& conv, const BatchNorm& norm, ProductType type) {
+  const FoldedWeights folded = fold_batch_norm(conv, norm);
+  return {folded.weight, folded.bias, conv.shape().stride, type};
 }
 
-struct FoldedBlock {
-  FoldedConv conv1, conv2, conv3;
-  std::optional<FoldedConv> downsample;
-  std::int64_t stride;
+// The maps of a pass: the one that blocks work on, and what they need for it.
+struct Maps {
+  FeatureMap x, inner, outer, halved, shortcut;
+};
 
-  at::Tensor forward(const at::Tensor& x) const {
-    at::Tensor y = conv2.forward(conv1.forward(x).relu_()).relu_();
-    if (stride > 1) y = at::avg_pool2d(y, {stride, stride});
-    y = conv3.forward(y);
-    if (!downsample) return y.add_(x).relu_();
-    return y.add_(downsample->forward(stride > 1 ? at::avg_pool2d(x, {stride, stride}) : x)).relu_();
+struct FoldedBlock {
+  PackedConv conv1, conv2, conv3;
+  std::optional<PackedConv> downsample;
+  bool halves = false;
+
+  void run(Maps& maps) const {
+    conv1.forward(maps.x, Kind::relu, maps.inner);
+    conv2.forward(maps.inner, Kind::relu, maps.outer);
+    if (halves) {
+      halve(maps.outer, maps.inner);
+      std::swap(maps.inner, maps.outer);
+    }
+    if (!downsample) return conv3.forward(maps.outer, Kind::add_relu, maps.x);
+    if (halves) halve(maps.x, maps.halved);
+    downsample->forward(halves ? maps.halved : maps.x, Kind::store, maps.shortcut);
+    conv3.forward(maps.outer, Kind::add_relu, maps.shortcut);
+    std::swap(maps.x, maps.shortcut);
   }
 };
 
-class ResnetInference : public ImageInference {
+// On a CPU.
+class PackedResnet : public ImageInference {
 public:
-  ResnetInference(ModifiedResnet& net, InferenceType type)
-      : type_(type.type), feature_width_(net.feature_width()) {
-    stem_ = {fold(*net.conv1, *net.bn1, type_), fold(*net.conv2, *net.bn2, type_),
-             fold(*net.conv3, *net.bn3, type_)};
+  PackedResnet(ModifiedResnet& net, InferenceType type) : feature_width_(net.feature_width()) {
+    const ProductType product = product_type_of(type);
+    // Three channels and the first maps, in float32 beside 8-bit numbers.
+    const ProductType stem = product == ProductType::int8 ? ProductType::f32 : product;
+    stem_ = {fold(*net.conv1, *net.bn1, stem), fold(*net.conv2, *net.bn2, stem),
+             fold(*net.conv3, *net.bn3, stem)};
     for (std::size_t stage = 0; stage < 4; ++stage)
       for (const auto& block : net.layers[stage])
-        stages_[stage].push_back(fold_block(*block));
+        stages_[stage].push_back(fold_block(*block, product));
     const AttentionPool& pool = *net.attnpool;
-    positions_ = pool.positional_embedding.detach().to(type_, false, /*copy=*/true);
-    query_ = {pool.q_proj->weight, pool.q_proj->bias, type};
-    key_ = {pool.k_proj->weight, pool.k_proj->bias, type};
-    value_ = {pool.v_proj->weight, pool.v_proj->bias, type};
-    out_ = {pool.c_proj->weight, pool.c_proj->bias, type};
+    positions_ = pool.positional_embedding.detach().to(at::kFloat, false, /*copy=*/true).contiguous();
+    pool_ = {{.query_weight = pool.q_proj->weight,
+              .query_bias = pool.q_proj->bias,
+              .key_weight = pool.k_proj->weight,
+              .value_weight = pool.v_proj->weight,
+              .value_bias = pool.v_proj->bias},
+             feature_width_ / kHeadWidth};
+    out_ = {pool.c_proj->weight, pool.c_proj->bias, {}};
   }
 
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const override {
     VLREID_ASSERT(!class_offset.defined());
     const c10::NoGradGuard no_grad;
     check_shape(images, {"B", 3, "H", "W"}, "images");
-    at::Tensor x = images.to(type_).contiguous(at::MemoryFormat::ChannelsLast);
-    for (const FoldedConv& conv : stem_)
-      x = conv.forward(x).relu_();
-    x = at::avg_pool2d(x, {2, 2});
-    at::Tensor layer3;
+    const auto maps = store_.borrow();
+    channels_last(images, maps->inner);
+    stem_[0].forward(maps->inner, Kind::relu, maps->outer);
+    stem_[1].forward(maps->outer, Kind::relu, maps->inner);
+    stem_[2].forward(maps->inner, Kind::relu, maps->outer);
+    halve(maps->outer, maps->x);
+    ImageFeatures features;
     for (std::size_t stage = 0; stage < 4; ++stage) {
       for (const FoldedBlock& block : stages_[stage])
-        x = block.forward(x);
-      if (stage == 2) layer3 = x.to(at::kFloat).mean({2, 3});
+        block.run(*maps);
+      if (stage == 2) features.last = mean_of(maps->x);
     }
-    return {.last = layer3, .feature = x.to(at::kFloat).mean({2, 3}), .proj = pool(x)};
+    features.feature = mean_of(maps->x);
+    features.proj = pool(maps->x, features.feature);
+    return features;
   }
 
 private:
-  FoldedBlock fold_block(const Bottleneck& block) const {
-    FoldedBlock folded{.conv1 = fold(*block.conv1, *block.bn1, type_),
-                       .conv2 = fold(*block.conv2, *block.bn2, type_),
-                       .conv3 = fold(*block.conv3, *block.bn3, type_),
+  static FoldedBlock fold_block(const Bottleneck& block, ProductType type) {
+    FoldedBlock folded{.conv1 = fold(*block.conv1, *block.bn1, type),
+                       .conv2 = fold(*block.conv2, *block.bn2, type),
+                       .conv3 = fold(*block.conv3, *block.bn3, type),
                        .downsample = {},
-                       .stride = block.stride};
-    if (block.downsample_conv) folded.downsample = fold(*block.downsample_conv, *block.downsample_bn, type_);
+                       .halves = block.stride > 1};
+    VLREID_ASSERT(block.stride <= 2);
+    if (block.downsample_conv) folded.downsample = fold(*block.downsample_conv, *block.downsample_bn, type);
     return folded;
   }
 
-  // Position 0 of the attention pool: the mean of the map asks, mean and cells answer.
-  at::Tensor pool(const at::Tensor& map) const {
-    const std::int64_t batch = map.size(0), heads = feature_width_ / kHeadWidth;
-    const at::Tensor cells = map.flatten(2).transpose(1, 2);                          // [B, h w, C]
-    const at::Tensor mean = cells.to(at::kFloat).mean(1, /*keepdim=*/true).to(type_); // [B, 1, C]
-    const at::Tensor x = (at::cat({mean, cells}, 1) + positions_).contiguous();       // [B, N, C]
-    const auto split = [&](const at::Tensor& y) {
-      return y.view({batch, -1, heads, kHeadWidth}).transpose(1, 2);
-    };
-    const at::Tensor rows = x.view({-1, feature_width_});
-    const at::Tensor attended = attend(split(query_.forward(x.select(1, 0).contiguous())),
-                                       {split(key_.forward(rows)), split(value_.forward(rows))}, {});
-    return out_.forward(attended.reshape({batch, feature_width_})).to(at::kFloat);
+  static at::Tensor mean_of(const FeatureMap& map) {
+    at::Tensor mean = at::empty({map.batch, map.channels}, at::kFloat);
+    mean_of_pixels(map, mean.mutable_data_ptr<float>());
+    return mean;
   }
 
-  at::ScalarType type_;
+  // Position 0 of the attention pool: the mean of the map asks, mean and cells answer.
+  at::Tensor pool(const FeatureMap& map, const at::Tensor& means) const {
+    const std::int64_t cells = map.height * map.width, width = feature_width_;
+    VLREID_ASSERT(positions_.size(0) == 1 + cells);
+    const at::Tensor askers = means + positions_[0];
+    const auto sequence = [&](std::int64_t image, float* rows) {
+      const float* positions = positions_.const_data_ptr<float>();
+      std::memcpy(rows, askers.const_data_ptr<float>() + image * width, width * sizeof(float));
+      const float* from = map.values() + image * cells * width;
+      for (std::int64_t i = 0; i < cells * width; ++i)
+        rows[width + i] = from[i] + positions[width + i];
+    };
+    at::Tensor attended = at::empty({map.batch, width}, at::kFloat);
+    pool_.attend(askers.const_data_ptr<float>(), map.batch, 1 + cells, sequence,
+                 attended.mutable_data_ptr<float>());
+    return out_.forward(attended);
+  }
+
   std::int64_t feature_width_;
-  std::array<FoldedConv, 3> stem_;
+  std::array<PackedConv, 3> stem_;
   std::array<std::vector<FoldedBlock>, 4> stages_;
   at::Tensor positions_; // [N, C]
-  PackedLinear query_, key_, value_, out_;
+  OneQueryAttention pool_;
+  PackedLinear out_;
+  mutable ScratchStore<Maps> store_;
 };
 
 } // namespace
 
+FoldedWeights fold_batch_norm(const Conv& conv, const BatchNorm& norm) {
+  const at::Tensor scale =
+      norm.weight.to(at::kDouble) * at::rsqrt(norm.running_var.to(at::kDouble) + kBatchNormEpsilon); // [out]
+  return {.weight = conv.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1}),
+          .bias = norm.bias.to(at::kDouble) - norm.running_mean.to(at::kDouble) * scale};
+}
+
 std::unique_ptr<ImageInference> ModifiedResnet::make_inference(InferenceType type) {
   const c10::NoGradGuard no_grad;
-  return std::make_unique<ResnetInference>(*this, type);
+  if (conv1->weight.device().is_cpu()) return std::make_unique<PackedResnet>(*this, type);
+  return aten_resnet(*this, type);
 }
 
 } // namespace vlreid

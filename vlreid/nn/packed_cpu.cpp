@@ -1,5 +1,6 @@
 #include "vlreid/base/error.h"
 #include "vlreid/base/thread_pool.h"
+#include "vlreid/nn/one_query_attention.h"
 #include "vlreid/nn/packed.h"
 #include "vlreid/nn/pooled_product.h"
 #include "vlreid/nn/product_type.h"
@@ -10,7 +11,6 @@
 #include <c10/core/GradMode.h>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 
 namespace vlreid {
 namespace {
@@ -21,23 +21,6 @@ Floats values_of(const at::Tensor& x) {
   const at::Tensor rows = x.detach().to(at::kFloat).contiguous();
   return {rows.const_data_ptr<float>(), rows.const_data_ptr<float>() + rows.numel()};
 }
-
-// Memory that grows and is never cleared.
-class Scratch {
-public:
-  float* room_for(std::int64_t count) {
-    if (count > count_) {
-      lines_ = Lines((count + kFloatsPerLine - 1) / kFloatsPerLine);
-      count_ = count;
-    }
-    return reinterpret_cast<float*>(lines_.get());
-  }
-
-private:
-  static constexpr std::int64_t kFloatsPerLine = sizeof(Lines::Line) / sizeof(float);
-  Lines lines_;
-  std::int64_t count_ = 0;
-};
 
 struct Norm {
   Floats weight, bias; // [D]
@@ -65,12 +48,12 @@ struct MlpPart {
   Layer proj; // part -> D; the bias is the first part's
 };
 
-// A block's weights. Queries are divided by sqrt(d) beforehand.
+// A block's weights.
 struct Block {
   Norm ln_1, ln_2;
-  Floats prompt; // [n, D] or empty
-  Layer in;      // D -> queries, keys, values; the last block: keys, values
-  Layer queries; // the last block
+  Floats prompt;           // [n, D] or empty
+  Layer in;                // D -> queries, keys, values; not in the last block
+  OneQueryAttention first; // of the last block
   Layer out;
   std::vector<MlpPart> mlp;
 };
@@ -97,20 +80,36 @@ std::vector<MlpPart> mlp_of(const Mlp& mlp, ProductType type) {
   return result;
 }
 
+// Queries, keys and values, with the queries divided by sqrt(d).
+Layer asking_layer(const AttentionWeights& attention, std::int64_t heads, ProductType type) {
+  const std::int64_t width = attention.out_bias.size(0);
+  const double scale = 1 / std::sqrt(static_cast<double>(width / heads));
+  at::Tensor weight = attention.in_weight.detach().to(at::kFloat, false, /*copy=*/true);
+  at::Tensor bias = attention.in_bias.detach().to(at::kFloat, false, /*copy=*/true);
+  weight.slice(0, 0, width).mul_(scale);
+  bias.slice(0, 0, width).mul_(scale);
+  return layer_of(weight, bias, type);
+}
+
+OneQueryAttention one_query(const AttentionWeights& attention, std::int64_t heads) {
+  const std::vector<at::Tensor> weights = attention.in_weight.chunk(3), biases = attention.in_bias.chunk(3);
+  return {{.query_weight = weights[0],
+           .query_bias = biases[0],
+           .key_weight = weights[1],
+           .value_weight = weights[2],
+           .value_bias = biases[2]},
+          heads};
+}
+
 Block block_of(ResidualBlock& block, bool is_last, ProductType type) {
   const AttentionWeights attention = block.attn->effective_weights();
-  const std::int64_t width = block.attn->width();
-  const double scale = 1 / std::sqrt(static_cast<double>(width / block.attn->heads()));
-  at::Tensor in_weight = attention.in_weight.detach().to(at::kFloat, false, /*copy=*/true);
-  at::Tensor in_bias = attention.in_bias.detach().to(at::kFloat, false, /*copy=*/true);
-  in_weight.slice(0, 0, width).mul_(scale);
-  in_bias.slice(0, 0, width).mul_(scale);
   Block packed;
   packed.ln_1 = Norm(*block.ln_1);
   packed.ln_2 = Norm(*block.ln_2);
-  if (is_last) packed.queries = layer_of(in_weight.slice(0, 0, width), in_bias.slice(0, 0, width), type);
-  const std::int64_t first = is_last ? width : 0;
-  packed.in = layer_of(in_weight.slice(0, first), in_bias.slice(0, first), type);
+  if (is_last)
+    packed.first = one_query(attention, block.attn->heads());
+  else
+    packed.in = asking_layer(attention, block.attn->heads(), type);
   packed.out = layer_of(attention.out_weight, attention.out_bias, type);
   packed.mlp = mlp_of(*block.mlp, type);
   if (block.VPT_shallow.defined()) packed.prompt = values_of(block.VPT_shallow);
@@ -121,34 +120,15 @@ Block block_of(ResidualBlock& block, bool is_last, ProductType type) {
 struct Stream {
   float* x = nullptr; // [B*N, D]
   std::int64_t batch = 0, tokens = 0;
-  float* answers = nullptr;  // queries, keys, values [B*N, 3D]; before the last block: keys, values [B*N, 2D]
+  float* answers = nullptr;  // queries, keys, values [B*N, 3D]
   float* attended = nullptr; // [B*N, D]
 
   std::int64_t rows() const { return batch * tokens; }
 };
 
-// What the calls in progress need beside x; given back for the next ones, so that a batch allocates nothing.
+// What a pass needs beside x.
 struct Buffers {
   Scratch answers, attended, token, hidden;
-};
-
-class BufferStore {
-public:
-  std::unique_ptr<Buffers> take() {
-    const std::lock_guard lock(mutex_);
-    if (free_.empty()) return std::make_unique<Buffers>();
-    std::unique_ptr<Buffers> last = std::move(free_.back());
-    free_.pop_back();
-    return last;
-  }
-  void give_back(std::unique_ptr<Buffers> buffers) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(buffers));
-  }
-
-private:
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Buffers>> free_;
 };
 
 // Of each thread of the pool.
@@ -176,22 +156,21 @@ public:
 
   ReadToken read_first_token(at::Tensor tokens) const override {
     tokens = tokens.contiguous();
-    std::unique_ptr<Buffers> buffers = store_.take();
+    const auto buffers = store_.borrow();
     Stream stream{.x = tokens.mutable_data_ptr<float>(), .batch = tokens.size(0), .tokens = tokens.size(1)};
     stream.answers = buffers->answers.room_for(stream.rows() * 3 * width_);
     stream.attended = buffers->attended.room_for(stream.rows() * width_);
-    for_strips(stream, [&](Strip strip) { ask(stream, blocks_.front(), strip); });
+    for_strips(stream, [&](Strip strip) { ask(stream, 0, strip); });
     for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) {
       attend_all(stream);
       for_strips(stream, [&](Strip strip) {
         finish(stream, blocks_[i], strip);
-        ask(stream, blocks_[i + 1], strip);
+        ask(stream, i + 1, strip);
       });
     }
     ReadToken token{.before_last_block = at::empty({stream.batch, width_}, tokens.options()),
                     .after_last_block = at::empty({stream.batch, width_}, tokens.options())};
     run_last(stream, *buffers, token);
-    store_.give_back(std::move(buffers));
     return token;
   }
 
@@ -209,7 +188,7 @@ private:
 
   template <typename Body>
   void for_strips(const Stream& stream, const Body& body) const {
-    const Strips strips = strips_for(stream.rows(), blocks_.front().in.weight);
+    const Strips strips = strips_for(stream.rows(), blocks_.front().out.weight);
     shared_pool().parallel_for(strips.count(), 1, [&](std::size_t begin, std::size_t end, int) {
       thread_local StripScratch scratch;
       for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i)
@@ -228,9 +207,11 @@ private:
     }
   }
 
-  // LayerNorm and the products that attention works on.
-  void ask(const Stream& stream, const Block& block, const Strip& strip) const {
+  // LayerNorm and the products that attention works on; the last block has another way (run_last).
+  void ask(const Stream& stream, std::size_t number, const Strip& strip) const {
+    const Block& block = blocks_[number];
     insert_prompt(stream, block, strip);
+    if (number + 1 == blocks_.size()) return;
     float* normed = strip.scratch.normed.room_for(strip.count * width_);
     block.ln_1(stream.x + strip.begin * width_, strip.count, normed);
     const std::int64_t columns = block.in.weight.rows();
@@ -304,25 +285,13 @@ private:
     for (std::int64_t i = 0; i < batch; ++i)
       std::memcpy(before + i * width_, stream.x + i * tokens * width_, width_ * sizeof(float));
     std::memcpy(x, before, batch * width_ * sizeof(float));
-    float* normed = buffers.token.room_for(3 * batch * width_);
-    float *queries = normed + batch * width_, *attended = queries + batch * width_;
+    float* normed = buffers.token.room_for(2 * batch * width_);
+    float* attended = normed + batch * width_;
     block.ln_1(before, batch, normed);
-    multiply_on_pool({normed, batch}, block.queries.weight, block.queries.epilogue(Epilogue::Kind::store),
-                     {queries, width_});
-    shared_pool().parallel_for(batch, 1, [&](std::size_t begin, std::size_t end, int) {
-      Floats scores(tokens);
-      for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
-        const float* keys = stream.answers + i * tokens * 2 * width_;
-        attend_once({.query = queries + i * width_,
-                     .keys = keys,
-                     .values = keys + width_,
-                     .stride = 2 * width_,
-                     .tokens = tokens,
-                     .heads = heads_,
-                     .head_width = width_ / heads_},
-                    scores.data(), attended + i * width_);
-      }
-    });
+    const auto positions = [&](std::int64_t sequence, float* rows) {
+      block.ln_1(stream.x + sequence * tokens * width_, tokens, rows);
+    };
+    block.first.attend(normed, batch, tokens, positions, attended);
     multiply_on_pool({attended, batch}, block.out.weight, block.out.epilogue(Epilogue::Kind::add),
                      {x, width_});
     block.ln_2(x, batch, normed);
@@ -339,7 +308,7 @@ private:
   std::vector<Block> blocks_;
   std::int64_t width_, heads_;
   ProductType attention_type_;
-  mutable BufferStore store_;
+  mutable ScratchStore<Buffers> store_;
 };
 
 } // namespace

@@ -85,46 +85,8 @@ VLREID_INLINE void softmax_some(const SoftmaxTask& task, std::int64_t begin, std
   }
 }
 
-struct QueryTask {
-  OneQuery given;
-  float* scores;
-  float* out;
-};
-
-VLREID_INLINE float dot(const float* __restrict a, const float* __restrict b, std::int64_t width) {
-  float lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= width; i += kLanes)
-    for (int lane = 0; lane < kLanes; ++lane)
-      lanes[lane] += a[i + lane] * b[i + lane];
-  for (; i < width; ++i)
-    lanes[0] += a[i] * b[i];
-  return total(lanes);
-}
-
-VLREID_INLINE void query_some(const QueryTask& task, std::int64_t begin, std::int64_t end) {
-  const OneQuery& given = task.given;
-  const std::int64_t width = given.head_width;
-  for (std::int64_t head = begin; head < end; ++head) {
-    const float* query = given.query + head * width;
-    for (std::int64_t n = 0; n < given.tokens; ++n)
-      task.scores[n] = dot(query, given.keys + n * given.stride + head * width, width);
-    softmax_some({task.scores, given.tokens, given.tokens}, 0, 1);
-    float* __restrict out = task.out + head * width;
-    for (std::int64_t i = 0; i < width; ++i)
-      out[i] = 0;
-    for (std::int64_t n = 0; n < given.tokens; ++n) {
-      const float share = task.scores[n];
-      const float* __restrict values = given.values + n * given.stride + head * width;
-      for (std::int64_t i = 0; i < width; ++i)
-        out[i] += share * values[i];
-    }
-  }
-}
-
 VLREID_LOOPS(norm, norm_some)
 VLREID_LOOPS(softmax, softmax_some)
-VLREID_LOOPS(query, query_some)
 
 } // namespace
 
@@ -137,11 +99,6 @@ void layer_norm_rows(const float* x, std::int64_t rows, std::int64_t width, cons
 void softmax_rows(float* x, std::int64_t rows, std::int64_t width, std::int64_t stride) {
   static const RowLoop<SoftmaxTask> loop = softmax_loop<SoftmaxTask>();
   loop({x, width, stride}, 0, rows);
-}
-
-void attend_once(const OneQuery& task, float* scores, float* out) {
-  static const RowLoop<QueryTask> loop = query_loop<QueryTask>();
-  loop({task, scores, out}, 0, task.heads);
 }
 
 } // namespace vlreid

@@ -12,17 +12,4 @@ void layer_norm_rows(const float* x, std::int64_t rows, std::int64_t width, cons
 // softmax of each row of x [rows, width] in place, rows `stride` floats apart.
 void softmax_rows(float* x, std::int64_t rows, std::int64_t width, std::int64_t stride);
 
-// query [heads, d] asks keys and answers of one sequence (rows `stride` floats apart, heads beside each
-// other): out [heads, d] = softmax(q k^T) v. `scores` is room for [tokens].
-struct OneQuery {
-  const float* query = nullptr;
-  const float* keys = nullptr;
-  const float* values = nullptr;
-  std::int64_t stride = 0;
-  std::int64_t tokens = 0;
-  std::int64_t heads = 0;
-  std::int64_t head_width = 0;
-};
-void attend_once(const OneQuery& task, float* scores, float* out);
-
 } // namespace vlreid

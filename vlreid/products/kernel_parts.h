@@ -131,7 +131,7 @@ VLREID_INLINE float fast_exp(float x) {
   return p * float_of((word_of(shifted) << 23) + 0x3F800000U);
 }
 
-enum class Finish { store, add, quick_gelu }; // Epilogue::Kind
+enum class Finish { store, add, quick_gelu, relu, add_relu }; // Epilogue::Kind
 
 // The columns [first, first + columns) of every row.
 template <bool kQuantised, Finish kFinish>
@@ -153,6 +153,8 @@ VLREID_INLINE void finish_columns(const FinishArguments& given, std::int64_t fir
       if constexpr (kFinish == Finish::store) out[c] = x;
       if constexpr (kFinish == Finish::add) out[c] += x;
       if constexpr (kFinish == Finish::quick_gelu) out[c] = x / (1.0F + fast_exp(-1.702F * x));
+      if constexpr (kFinish == Finish::add_relu) x += out[c];
+      if constexpr (kFinish == Finish::relu || kFinish == Finish::add_relu) out[c] = x > 0.0F ? x : 0.0F;
     }
   }
 }
@@ -174,6 +176,10 @@ void finish(const FinishArguments& given) {
     return finish_rows<kQuantised, Finish::add>(given);
   case Finish::quick_gelu:
     return finish_rows<kQuantised, Finish::quick_gelu>(given);
+  case Finish::relu:
+    return finish_rows<kQuantised, Finish::relu>(given);
+  case Finish::add_relu:
+    return finish_rows<kQuantised, Finish::add_relu>(given);
   }
 }
 

@@ -13,7 +13,8 @@ namespace {
 static_assert(Panels::kPanelRows == kPanelWidth);
 static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish::store) &&
               static_cast<int>(Epilogue::Kind::add) == static_cast<int>(Finish::add) &&
-              static_cast<int>(Epilogue::Kind::quick_gelu) == static_cast<int>(Finish::quick_gelu));
+              static_cast<int>(Epilogue::Kind::quick_gelu) == static_cast<int>(Finish::quick_gelu) &&
+              static_cast<int>(Epilogue::Kind::add_relu) == static_cast<int>(Finish::add_relu));
 
 constexpr std::int64_t kStripBytes = 256 * 1024; // half of a small second-level cache
 constexpr std::int64_t kMostStripRows = 144;

@@ -126,10 +126,10 @@ struct ColumnRange {
   std::int64_t count = 0;
 };
 
-// What becomes of a complete sum, plus its bias: it is stored, added to what is there, or stored as
-// x sigmoid(1.702 x).
+// What becomes of a complete sum, plus its bias: it is stored, added to what is there, stored as
+// x sigmoid(1.702 x) or max(x, 0), or added with the larger of the new sum and 0 stored.
 struct Epilogue {
-  enum class Kind { store, add, quick_gelu };
+  enum class Kind { store, add, quick_gelu, relu, add_relu };
   Kind kind = Kind::store;
   const float* bias = nullptr; // [columns.count], or none
 };

@@ -155,6 +155,8 @@ TEST_P(EveryKernel, FinishesSums) {
   const std::vector<float> stored = finished({Kind::store, bias.data()});
   const std::vector<float> added = finished({Kind::add, bias.data()});
   const std::vector<float> activated = finished({Kind::quick_gelu, bias.data()});
+  const std::vector<float> positive = finished({Kind::relu, bias.data()});
+  const std::vector<float> added_positive = finished({Kind::add_relu, bias.data()});
   for (std::int64_t r = 0; r < kRows; ++r)
     for (std::int64_t c = 0; c < kStride; ++c) {
       const std::int64_t i = r * kStride + c;
@@ -163,6 +165,8 @@ TEST_P(EveryKernel, FinishesSums) {
       EXPECT_NEAR(stored[i], x, 1e-5);
       EXPECT_NEAR(added[i], is_inside ? before[i] + x : x, 1e-5);
       EXPECT_NEAR(activated[i], is_inside ? x / (1 + std::exp(-1.702F * x)) : x, 1e-5);
+      EXPECT_NEAR(positive[i], is_inside ? std::max(x, 0.0F) : x, 1e-5);
+      EXPECT_NEAR(added_positive[i], is_inside ? std::max(before[i] + x, 0.0F) : x, 1e-5);
     }
 }
 

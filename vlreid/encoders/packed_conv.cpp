@@ -1,0 +1,120 @@
+#include "vlreid/encoders/packed_conv.h"
+
+#include "vlreid/base/error.h"
+#include "vlreid/base/thread_pool.h"
+#include "vlreid/nn/pooled_product.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vlreid {
+
+void FeatureMap::resize(std::int64_t new_batch, std::int64_t new_height, std::int64_t new_width,
+                        std::int64_t new_channels) {
+  batch = new_batch;
+  height = new_height;
+  width = new_width;
+  channels = new_channels;
+  memory.room_for(pixels() * channels);
+}
+
+PackedConv::PackedConv(const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
+                       ProductType type)
+    : kernel_(weight.size(2)), stride_(stride), channels_(weight.size(1)) {
+  const at::Tensor rows = weight.to(at::kFloat).permute({0, 2, 3, 1}).contiguous(); // [out, k, k, in]
+  weight_ = pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.numel() / rows.size(0), type);
+  const at::Tensor offsets = bias.to(at::kFloat).contiguous();
+  bias_.assign(offsets.const_data_ptr<float>(), offsets.const_data_ptr<float>() + offsets.numel());
+}
+
+void PackedConv::forward(const FeatureMap& x, Epilogue::Kind kind, FeatureMap& out) const {
+  VLREID_ASSERT(x.channels == channels_);
+  const std::int64_t columns = weight_.rows();
+  out.resize(x.batch, (x.height - 1) / stride_ + 1, (x.width - 1) / stride_ + 1, columns);
+  const Epilogue epilogue{.kind = kind, .bias = bias_.data()};
+  if (kernel_ == 1 && stride_ == 1)
+    return multiply_on_pool({x.values(), x.pixels()}, weight_, epilogue, {out.values(), columns});
+  const Strips strips = strips_for(out.pixels(), weight_);
+  shared_pool().parallel_for(strips.count(), 1, [&](std::size_t begin, std::size_t end, int) {
+    thread_local Scratch neighbourhoods;
+    thread_local PackedRows rows;
+    for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
+      const std::int64_t first = strips.begin(i), count = strips.begin(i + 1) - first;
+      float* gathered = neighbourhoods.room_for(count * weight_.dims());
+      gather(x, out, first, count, gathered);
+      rows.load({gathered, count}, weight_);
+      multiply(rows, weight_, {0, columns}, epilogue, {out.values() + first * columns, columns});
+    }
+  });
+}
+
+void PackedConv::gather(const FeatureMap& x, const FeatureMap& out, std::int64_t first, std::int64_t count,
+                        float* rows) const {
+  const std::int64_t padding = kernel_ / 2, line = kernel_ * channels_;
+  for (std::int64_t pixel = first; pixel < first + count; ++pixel) {
+    const std::int64_t image = pixel / (out.height * out.width);
+    const std::int64_t top = pixel / out.width % out.height * stride_ - padding;
+    const std::int64_t left = pixel % out.width * stride_ - padding;
+    const std::int64_t before = std::max<std::int64_t>(0, -left); // columns outside the image
+    const std::int64_t inside = std::min(kernel_, x.width - left) - before;
+    const std::int64_t after = kernel_ - before - inside;
+    for (std::int64_t y = top; y < top + kernel_; ++y, rows += line) {
+      if (y < 0 || y >= x.height) {
+        std::fill_n(rows, line, 0.0F);
+        continue;
+      }
+      const float* from = x.values() + ((image * x.height + y) * x.width + left + before) * channels_;
+      std::fill_n(rows, before * channels_, 0.0F);
+      std::memcpy(rows + before * channels_, from, inside * channels_ * sizeof(float));
+      std::fill_n(rows + (before + inside) * channels_, after * channels_, 0.0F);
+    }
+  }
+}
+
+void halve(const FeatureMap& x, FeatureMap& out) {
+  out.resize(x.batch, x.height / 2, x.width / 2, x.channels);
+  shared_pool().parallel_for(out.batch * out.height, 4, [&](std::size_t begin, std::size_t end, int) {
+    for (auto row = static_cast<std::int64_t>(begin); row < static_cast<std::int64_t>(end); ++row) {
+      const std::int64_t image = row / out.height, y = row % out.height, line = x.width * x.channels;
+      const float* upper = x.values() + (image * x.height + 2 * y) * line;
+      float* __restrict to = out.values() + row * out.width * out.channels;
+      for (std::int64_t column = 0; column < out.width; ++column) {
+        const float *left = upper + 2 * column * x.channels, *right = left + x.channels;
+        for (std::int64_t c = 0; c < x.channels; ++c)
+          to[column * x.channels + c] = (left[c] + right[c] + left[c + line] + right[c + line]) * 0.25F;
+      }
+    }
+  });
+}
+
+void mean_of_pixels(const FeatureMap& x, float* out) {
+  const std::int64_t count = x.height * x.width;
+  shared_pool().parallel_for(x.batch, 1, [&](std::size_t begin, std::size_t, int) {
+    const auto image = static_cast<std::int64_t>(begin);
+    float* __restrict to = out + image * x.channels;
+    std::fill_n(to, x.channels, 0.0F);
+    for (std::int64_t pixel = 0; pixel < count; ++pixel) {
+      const float* from = x.values() + (image * count + pixel) * x.channels;
+      for (std::int64_t c = 0; c < x.channels; ++c)
+        to[c] += from[c];
+    }
+    for (std::int64_t c = 0; c < x.channels; ++c)
+      to[c] /= static_cast<float>(count);
+  });
+}
+
+void channels_last(const at::Tensor& images, FeatureMap& out) {
+  const at::Tensor planes = images.to(at::kFloat).contiguous();
+  out.resize(planes.size(0), planes.size(2), planes.size(3), planes.size(1));
+  const std::int64_t area = out.height * out.width;
+  shared_pool().parallel_for(out.batch, 1, [&](std::size_t begin, std::size_t, int) {
+    const auto image = static_cast<std::int64_t>(begin);
+    const float* from = planes.const_data_ptr<float>() + image * out.channels * area;
+    float* __restrict to = out.values() + image * out.channels * area;
+    for (std::int64_t pixel = 0; pixel < area; ++pixel)
+      for (std::int64_t c = 0; c < out.channels; ++c)
+        to[pixel * out.channels + c] = from[c * area + pixel];
+  });
+}
+
+} // namespace vlreid
