@@ -4,6 +4,8 @@
 
 #include "vlreid/products/kernel.h"
 
+#pragma GCC diagnostic ignored "-Wpsabi" // vectors are only passed to functions that are inlined
+
 namespace vlreid {
 namespace {
 
@@ -71,9 +73,55 @@ VLREID_INLINE void cells_of(const float* row, std::int64_t dims, std::int64_t fi
 
 constexpr std::int64_t kCellsPacked = 64; // of each row at a time
 
+using Words8 [[gnu::vector_size(8 * sizeof(Word))]] = Word;
+
+// rows[r][i] -> columns[i][r]
+VLREID_INLINE void transpose_8x8(const Words8* rows, Words8* columns) {
+  Words8 pairs[8], fours[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = __builtin_shuffle(rows[i], rows[i + 1], Words8{0, 8, 1, 9, 4, 12, 5, 13});
+    pairs[i + 1] = __builtin_shuffle(rows[i], rows[i + 1], Words8{2, 10, 3, 11, 6, 14, 7, 15});
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4)
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      fours[i + 2 * j] = __builtin_shuffle(pairs[i + j], pairs[i + j + 2], Words8{0, 1, 8, 9, 4, 5, 12, 13});
+      fours[i + 2 * j + 1] =
+          __builtin_shuffle(pairs[i + j], pairs[i + j + 2], Words8{2, 3, 10, 11, 6, 7, 14, 15});
+    }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    columns[i] = __builtin_shuffle(fours[i], fours[i + 4], Words8{0, 1, 2, 3, 8, 9, 10, 11});
+    columns[i + 4] = __builtin_shuffle(fours[i], fours[i + 4], Words8{4, 5, 6, 7, 12, 13, 14, 15});
+  }
+}
+
+// Eight lines of kRows cells. Two words behind the last line are overwritten too: the next lines come there.
+template <int kRows>
+VLREID_INLINE void interleave_8_lines(const Word (*part)[kCellsPacked], std::int64_t line, Word* cells) {
+  constexpr int kParts = (kRows + 7) / 8;
+  Words8 columns[kParts][8];
+#pragma GCC unroll 2
+  for (int half = 0; half < kParts; ++half) {
+    Words8 rows[8] = {};
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; ++r)
+      if (8 * half + r < kRows) __builtin_memcpy(&rows[r], &part[8 * half + r][line], sizeof rows[r]);
+    transpose_8x8(rows, columns[half]);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+#pragma GCC unroll 2
+    for (int half = 0; half < kParts; ++half)
+      __builtin_memcpy(cells + i * kRows + 8 * half, &columns[half][i], sizeof(Words8));
+}
+
 // Cells [lines, kRows]: those of one line beside each other.
 template <Cell kCell, int kRows>
 void pack_interleaved(const PackArguments& given) {
+  static_assert(kRows % 8 == 0 || kRows % 8 == 6 || kRows < 6); // what interleave_8_lines overwrites
   alignas(64) Word part[kRows][kCellsPacked];
   Word* cells = reinterpret_cast<Word*>(given.cells);
   for (std::int64_t first = 0; first < given.lines; first += kCellsPacked) {
@@ -87,10 +135,14 @@ void pack_interleaved(const PackArguments& given) {
           part[r][i] = 0;
       }
     }
-    for (std::int64_t i = 0; i < count; ++i, cells += kRows) {
+    std::int64_t line = 0;
+    if constexpr (kRows >= 6)
+      for (; line + 8 <= count; line += 8, cells += 8 * kRows)
+        interleave_8_lines<kRows>(part, line, cells);
+    for (; line < count; ++line, cells += kRows) {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r)
-        cells[r] = part[r][i];
+        cells[r] = part[r][line];
     }
   }
 }
@@ -112,15 +164,30 @@ inline float largest_magnitude(const float* x, std::int64_t count) {
   return largest;
 }
 
+// A panel's width of numbers: two registers of AVX2. Written out, since the compiler makes of loops over
+// sixteen numbers what it likes.
+using Wide [[gnu::vector_size(kPanelWidth * sizeof(float))]] = float;
+using WideInts [[gnu::vector_size(kPanelWidth * sizeof(float))]] = std::int32_t;
+
+VLREID_INLINE Wide wide_from(const float* x) {
+  Wide result;
+  __builtin_memcpy(&result, x, sizeof result);
+  return result;
+}
+
+VLREID_INLINE Wide wide_of(float x) {
+  return x - Wide{};
+}
+
 // e^x to about 1e-7 relative for |x| <= 87, clamped outside: range reduction to |r| <= ln(2)/2 and Taylor's
 // series to r^7.
-VLREID_INLINE float fast_exp(float x) {
-  x = x > 87.0F ? 87.0F : x;
-  x = x < -87.0F ? -87.0F : x;
-  const float shifted = x * 1.44269504F + kRounding;
-  const float n = shifted - kRounding;
-  const float r = (x - n * 0.693359375F) + n * 2.12194440e-4F; // ln 2 in two parts
-  float p = 1.0F / 5040.0F;
+VLREID_INLINE Wide fast_exp(Wide x) {
+  x = x > 87.0F ? wide_of(87.0F) : x;
+  x = x < -87.0F ? wide_of(-87.0F) : x;
+  const Wide shifted = x * 1.44269504F + kRounding;
+  const Wide n = shifted - kRounding;
+  const Wide r = (x - n * 0.693359375F) + n * 2.12194440e-4F; // ln 2 in two parts
+  Wide p = wide_of(1.0F / 5040.0F);
   p = p * r + 1.0F / 720.0F;
   p = p * r + 1.0F / 120.0F;
   p = p * r + 1.0F / 24.0F;
@@ -128,34 +195,43 @@ VLREID_INLINE float fast_exp(float x) {
   p = p * r + 0.5F;
   p = p * r + 1.0F;
   p = p * r + 1.0F;
-  return p * float_of((word_of(shifted) << 23) + 0x3F800000U);
+  return p * __builtin_bit_cast(Wide, (__builtin_bit_cast(WideInts, shifted) << 23) + 0x3F800000);
 }
 
 enum class Finish { store, add, quick_gelu, relu, add_relu }; // Epilogue::Kind
 
-// The columns [first, first + columns) of every row.
+template <Finish kFinish>
+VLREID_INLINE Wide finished(Wide x, Wide before) {
+  if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu) x += before;
+  if constexpr (kFinish == Finish::relu || kFinish == Finish::add_relu) x = x > 0.0F ? x : Wide{};
+  if constexpr (kFinish == Finish::quick_gelu) x /= 1.0F + fast_exp(-1.702F * x);
+  return x;
+}
+
+// The columns [first, first + columns) of every row: at most a panel.
 template <bool kQuantised, Finish kFinish>
-VLREID_INLINE void finish_columns(const FinishArguments& given, std::int64_t first, std::int64_t columns) {
-  const float* bias = given.bias == nullptr ? nullptr : given.bias + first;
-  const float* scales = kQuantised ? given.column_scales + first : nullptr;
-  const std::int32_t* offsets = given.column_sums == nullptr ? nullptr : given.column_sums + first;
+VLREID_INLINE void finish_panel(const FinishArguments& given, std::int64_t first, std::int64_t columns) {
+  const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(float);
+  Wide bias{}, scales{};
+  WideInts offsets{};
+  if (given.bias != nullptr) __builtin_memcpy(&bias, given.bias + first, bytes);
+  if constexpr (kQuantised) {
+    __builtin_memcpy(&scales, given.column_scales + first, bytes);
+    if (given.column_sums != nullptr) __builtin_memcpy(&offsets, given.column_sums + first, bytes);
+    offsets *= kOffsetOfU8;
+  }
   for (std::int64_t r = 0; r < given.rows; ++r) {
-    const float* sums = given.sums + r * given.width + first;
-    float* __restrict out = given.out + r * given.stride + first;
-    for (std::int64_t c = 0; c < columns; ++c) {
-      float x = sums[c];
-      if constexpr (kQuantised) {
-        std::int32_t exact = __builtin_bit_cast(std::int32_t, x);
-        if (offsets != nullptr) exact -= kOffsetOfU8 * offsets[c];
-        x = static_cast<float>(exact) * (given.row_scales[r] * scales[c]);
-      }
-      if (bias != nullptr) x += bias[c];
-      if constexpr (kFinish == Finish::store) out[c] = x;
-      if constexpr (kFinish == Finish::add) out[c] += x;
-      if constexpr (kFinish == Finish::quick_gelu) out[c] = x / (1.0F + fast_exp(-1.702F * x));
-      if constexpr (kFinish == Finish::add_relu) x += out[c];
-      if constexpr (kFinish == Finish::relu || kFinish == Finish::add_relu) out[c] = x > 0.0F ? x : 0.0F;
-    }
+    Wide x = wide_from(given.sums + r * given.width + first);
+    float* out = given.out + r * given.stride + first;
+    if constexpr (kQuantised)
+      x = __builtin_convertvector(__builtin_bit_cast(WideInts, x) - offsets, Wide) *
+          (given.row_scales[r] * scales);
+    x += bias;
+    Wide before{};
+    if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu)
+      __builtin_memcpy(&before, out, bytes);
+    x = finished<kFinish>(x, before);
+    __builtin_memcpy(out, &x, bytes);
   }
 }
 
@@ -163,8 +239,8 @@ template <bool kQuantised, Finish kFinish>
 void finish_rows(const FinishArguments& given) {
   std::int64_t first = 0;
   for (; first + kPanelWidth <= given.columns; first += kPanelWidth)
-    finish_columns<kQuantised, kFinish>(given, first, kPanelWidth);
-  if (first < given.columns) finish_columns<kQuantised, kFinish>(given, first, given.columns - first);
+    finish_panel<kQuantised, kFinish>(given, first, kPanelWidth);
+  if (first < given.columns) finish_panel<kQuantised, kFinish>(given, first, given.columns - first);
 }
 
 template <bool kQuantised>

@@ -17,6 +17,7 @@ static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish
               static_cast<int>(Epilogue::Kind::add_relu) == static_cast<int>(Finish::add_relu));
 
 constexpr std::int64_t kStripBytes = 256 * 1024; // half of a small second-level cache
+constexpr std::int64_t kWordsBehind = 2;         // that packing may overwrite
 constexpr std::int64_t kMostStripRows = 144;
 constexpr std::int64_t kMostWidth = 32; // of a tile
 // So many tiles fetch the part of the panel that comes next, among their own work, and the others nothing.
@@ -99,7 +100,8 @@ void PackedRows::load(RowBlock a, const Panels& b) {
   const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
   const std::int64_t groups = groups_of(kernel, a.rows), lines = b.panel_lines();
   const std::int64_t cells_per_line = kLineBytes / static_cast<std::int64_t>(sizeof(Word));
-  const std::int64_t needed = (groups * kernel.rows * lines + cells_per_line - 1) / cells_per_line;
+  const std::int64_t needed =
+      (groups * kernel.rows * lines + kWordsBehind + cells_per_line - 1) / cells_per_line;
   if (needed > room_) {
     lines_ = Lines(needed);
     room_ = needed;
