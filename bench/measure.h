@@ -1,21 +1,16 @@
-// What the benchmark programs of the encoders share: clocks, medians, and the rate of LibTorch's own matrix
+// What the benchmark programs of the encoders share: medians, and the rate of LibTorch's own matrix
 // product, which the rate of everything else is compared with.
 #pragma once
+
+#include "bench/serve.h"
 
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 #include <vector>
 
 namespace vlreid {
-
-double seconds_of(const auto& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 inline double median(std::vector<double> values) {
   std::ranges::sort(values);

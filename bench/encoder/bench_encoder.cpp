@@ -1,81 +1,120 @@
-// Speed of the image encoder (ViT-B/16, 256x128, random weights) against the rate of LibTorch's own
-// matrix product on the same machine, measured alternately in one run. Prints one JSON line:
+// Speed of an image encoder's inference form at 256x128.
 //
-//     bench_encoder [--batch 16] [--rounds 7] [--threads N] [--dtype f32|bf16|int8]
+//     bench_encoder [--model vit|resnet] [--dtype f32|bf16|int8] [--batch 16] [--rounds 7] [--threads N]
+//                   [--weights FILE] [--images FILE.npy] [--serve]
 //
-// `gflops` counts the arithmetic that is really done: the last block runs for the class token only.
-// `full_gflops` counts what a complete forward would have done in that time. `peak_gflops` is the faster of
-// two products: the widest of the encoder, and a square one. Rates are medians over the rounds; `share` is
-// the median of gflops / peak of the same round.
+// Prints one JSON line: medians over the rounds, beside the rate of LibTorch's own matrix product, measured
+// alternately; `gflops` counts the arithmetic that is really done (bench/encoder/work.h), `share` is the
+// median of gflops / peak of the same round. With --serve it takes turns with others instead (bench/serve.h):
+// "run" measures `calls` forwards, "check" writes the projections of the images to `out`. Without --weights
+// and --images both are random.
+#include "bench/encoder/work.h"
 #include "bench/measure.h"
+#include "bench/npy.h"
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/encoders/random_weights.h"
-#include "vlreid/encoders/vit.h"
+#include "vlreid/weights/load.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
 #include <cstdlib>
-#include <iostream>
-#include <nlohmann/json.hpp>
 
 namespace vlreid {
 namespace {
 
+constexpr Grid kSize = {256, 128};
+
 struct Settings {
+  std::string model = "vit", weights, images;
   std::int64_t batch = 16;
   int rounds = 7;
   int threads = 0; // 0: as many as LibTorch takes
   std::string dtype = "f32";
-  InferenceType type = {};
+  bool serves = false;
+
+  InferenceType type() const {
+    return {.type = dtype == "bf16" ? at::kBFloat16 : at::kFloat, .is_int8 = dtype == "int8"};
+  }
 };
 
-// Multiplications and additions of one image, in units of 10^9.
-struct Work {
-  double full, done;
-};
-
-Work work_of(const VitShape& shape) {
-  const double width = static_cast<double>(shape.width), tokens = static_cast<double>(1 + shape.grid.count());
-  const double patches = 2 * (tokens - 1) * width * 3 * static_cast<double>(shape.patch * shape.patch);
-  const double token_products = 24 * width * width; // qkv 6, out 2, mlp 16 times D^2
-  const double block = tokens * (token_products + 4 * tokens * width);
-  const double last = tokens * 4 * width * width + (token_products - 4 * width * width) + 4 * tokens * width;
-  const double ends = patches + 2 * width * static_cast<double>(shape.embed);
-  const double layers = static_cast<double>(shape.layers);
-  return {.full = (ends + layers * block) / 1e9, .done = (ends + (layers - 1) * block + last) / 1e9};
+StateDict random_tower(const std::string& model) {
+  ClipArchitecture architecture = published_clip(model == "resnet" ? "RN50" : "ViT-B/16");
+  architecture.text_layers = 0;
+  return random_clip(architecture, 1).below("visual.");
 }
 
-std::shared_ptr<ImageEncoder> random_encoder() {
-  ClipArchitecture architecture = published_clip("ViT-B/16");
-  architecture.text_layers = 0;
-  const StateDict visual = random_clip(architecture, 1).below("visual.");
+std::shared_ptr<ImageEncoder> make_encoder(const Settings& settings) {
+  const std::string place = settings.weights.empty() ? "random weights" : settings.weights;
+  const StateDict visual = settings.weights.empty() ? random_tower(settings.model)
+                                                    : load_weights(settings.weights).state.below("visual.");
+  const auto encoder = make_image_encoder(visual, {.image = kSize}, place);
   StateDict state = visual;
-  const auto encoder = make_image_encoder(visual, {.image = {256, 128}}, "random weights");
-  state.set("positional_embedding",
-            resize_positions(visual.at("positional_embedding"), encoder->grid(), PositionResize::bilinear));
-  load_module(*encoder, state, "random weights");
+  const std::string table = position_table_name(visual);
+  state.set(table, resize_positions(visual.at(table), encoder->grid(), PositionResize::bilinear));
+  load_module(*encoder, state, place);
+  encoder->eval();
   return encoder;
 }
 
-void run(const Settings& settings) {
-  const c10::NoGradGuard no_grad;
-  if (settings.threads > 0) at::set_num_threads(settings.threads);
-  const auto encoder = random_encoder();
-  const auto inference = encoder->make_inference(settings.type);
-  const Work work = work_of(dynamic_cast<VisionTransformer&>(*encoder).shape());
-  const at::Tensor images = at::randn({settings.batch, 3, 256, 128});
-  inference->forward(images, {}); // buffers, packed weights
+at::Tensor load_images(const Settings& settings) {
+  if (settings.images.empty()) return at::randn({settings.batch, 3, kSize.height, kSize.width});
+  std::vector<float> values = load_npy_floats(settings.images);
+  const std::int64_t count = static_cast<std::int64_t>(values.size()) / (3 * kSize.count());
+  VLREID_REQUIRE(count >= settings.batch, ErrorKind::data, settings.images, std::to_string(count) + " images",
+                 std::to_string(settings.batch));
+  return at::from_blob(values.data(), {settings.batch, 3, kSize.height, kSize.width}).clone();
+}
+
+class Subject {
+public:
+  explicit Subject(const Settings& settings) : images_(load_images(settings)) {
+    const auto encoder = make_encoder(settings);
+    work_ = work_of(*encoder);
+    inference_ = encoder->make_inference(settings.type());
+    for (int i = 0; i < 2; ++i)
+      forward(); // buffers, packed weights
+  }
+
+  at::Tensor forward() const { return inference_->forward(images_, {}).proj; }
+  const EncoderWork& work() const { return work_; }
+
+private:
+  at::Tensor images_;
+  EncoderWork work_ = {};
+  std::unique_ptr<ImageInference> inference_;
+};
+
+void take_turns(const Subject& subject) {
+  const Handler run = [&](const nlohmann::json& request) {
+    std::vector<double> seconds(request.value("calls", std::size_t{1}));
+    for (double& one : seconds)
+      one = seconds_of([&] { subject.forward(); });
+    return nlohmann::json{{"seconds", seconds}};
+  };
+  const Handler check = [&](const nlohmann::json& request) {
+    const at::Tensor out = subject.forward().contiguous();
+    save_npy<float>(request.at("out").get<std::string>(), "<f4",
+                    std::to_string(out.size(0)) + ", " + std::to_string(out.size(1)),
+                    {out.const_data_ptr<float>(), static_cast<std::size_t>(out.numel())});
+    return nlohmann::json::object();
+  };
+  serve({{"run", run}, {"check", check}}, {{"gflop", subject.work().done}});
+}
+
+void print_rounds(const Settings& settings, const Subject& subject) {
+  const EncoderWork work = subject.work();
   std::vector<double> peaks, rates, shares;
   for (int round = 0; round < settings.rounds; ++round) {
     const double peak = peak_product_rate().by_clock;
-    const double seconds = seconds_of([&] { inference->forward(images, {}); });
+    const double seconds = seconds_of([&] { subject.forward(); });
     rates.push_back(static_cast<double>(settings.batch) / seconds);
     peaks.push_back(peak);
     shares.push_back(rates.back() * work.done / peak);
   }
   const nlohmann::json result = {{"what", "encoder"},
-                                 {"model", "ViT-B/16 256x128, random weights"},
+                                 {"model", settings.model},
                                  {"dtype", settings.dtype},
                                  {"batch", settings.batch},
                                  {"threads", at::get_num_threads()},
@@ -94,22 +133,40 @@ void run(const Settings& settings) {
 
 Settings parse(int count, char** words) {
   Settings settings;
-  for (int i = 1; i + 1 < count; i += 2) {
+  for (int i = 1; i < count; ++i) {
     const std::string_view flag = words[i];
+    if (flag == "--serve") settings.serves = true;
+    if (i + 1 == count) continue;
+    if (flag == "--model") settings.model = words[i + 1];
+    if (flag == "--weights") settings.weights = words[i + 1];
+    if (flag == "--images") settings.images = words[i + 1];
     if (flag == "--batch") settings.batch = std::atoll(words[i + 1]);
     if (flag == "--rounds") settings.rounds = std::atoi(words[i + 1]);
     if (flag == "--threads") settings.threads = std::atoi(words[i + 1]);
     if (flag == "--dtype") settings.dtype = words[i + 1];
   }
-  settings.type = {.type = settings.dtype == "bf16" ? at::kBFloat16 : at::kFloat,
-                   .is_int8 = settings.dtype == "int8"};
   return settings;
+}
+
+void run(const Settings& settings) {
+  const c10::NoGradGuard no_grad;
+  if (settings.threads > 0) at::set_num_threads(settings.threads);
+  const Subject subject(settings);
+  if (settings.serves)
+    take_turns(subject);
+  else
+    print_rounds(settings, subject);
 }
 
 } // namespace
 } // namespace vlreid
 
 int main(int count, char** words) {
-  vlreid::run(vlreid::parse(count, words));
-  return 0;
+  try {
+    vlreid::run(vlreid::parse(count, words));
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "bench_encoder: " << error.what() << "\n";
+    return 1;
+  }
 }

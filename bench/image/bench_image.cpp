@@ -1,7 +1,9 @@
-// Decode, resize and training augmentation on one thread; bench/peers/image_pillow.py does the same with
-// Pillow and PyTorch and prints the same JSON lines.
+// Decode, resize and training augmentation on one thread; takes turns (bench/serve.h) with
+// bench/peers/image_pillow.py and image_opencv.py: "run" repeats one `kind` of work for so many `seconds` of
+// processor time.
 //
-//     bench_image FOLDER SECONDS [HEIGHT WIDTH]
+//     bench_image FOLDER [HEIGHT WIDTH]
+#include "bench/serve.h"
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
 #include "vlreid/image/decode.h"
@@ -39,9 +41,9 @@ double processor_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Runs whole rounds over the items until the time is over.
+// Runs whole rounds over the items until the time is over; images a second.
 template <typename Items, typename Work>
-void measure(const char* name, double seconds, const Items& items, Work work) {
+double measure(double seconds, const Items& items, Work work) {
   const double start = processor_seconds();
   std::size_t images = 0;
   double elapsed = 0;
@@ -51,67 +53,75 @@ void measure(const char* name, double seconds, const Items& items, Work work) {
     images += items.size();
     elapsed = processor_seconds() - start;
   }
-  std::printf("{\"what\": \"%s\", \"by\": \"vlreid\", \"images\": %zu, \"seconds\": %.4f, "
-              "\"images_per_second\": %.1f}\n",
-              name, images, elapsed, static_cast<double>(images) / elapsed);
-  std::fflush(stdout);
+  return static_cast<double>(images) / elapsed;
 }
 
-// Resize, flip, pad, crop, normalise and erase with the references' probabilities: from files, and from
-// resized images in memory.
-void measure_augmentation(double seconds, const std::vector<std::filesystem::path>& paths,
-                          const std::vector<Image>& decoded, const ResizeOptions& size) {
-  const TrainTransformOptions options{.height = size.height, .width = size.width};
-  TrainTransform transform(options);
-  Random random({1});
-  std::vector<float> values(transform.size());
-  Image image;
-  measure("decode_augment", seconds, paths, [&](const std::filesystem::path& path) {
-    load_image_into(path, {}, image);
-    transform.run(image, draw_augmentation(options, random), values);
-  });
-  std::vector<Image> resized(decoded.size());
-  for (std::size_t i = 0; i < decoded.size(); ++i)
-    transform.resize(decoded[i], resized[i]);
-  measure("augment_cached", seconds, resized,
-          [&](const Image& source) { transform.run(source, draw_augmentation(options, random), values); });
-  measure("noise_of_an_image", seconds, resized,
-          [&](const Image&) { fill_normal(random.bits(), std::span(values)); });
-}
+// What is measured, from files or from images in memory. Augmentation: resize, flip, pad, crop, normalise and
+// erase with the references' probabilities.
+class Subject {
+public:
+  Subject(const std::filesystem::path& folder, const ResizeOptions& size)
+      : size_(size), paths_(find_jpegs(folder)), training_({.height = size.height, .width = size.width}),
+        testing_({.height = size.height, .width = size.width}), values_(training_.size()) {
+    for (std::size_t i = 0; i < paths_.size() && i < kMaxDecoded; ++i) {
+      decoded_.push_back(load_image(paths_[i]));
+      resized_.emplace_back();
+      training_.resize(decoded_.back(), resized_.back());
+    }
+  }
 
-void run(const std::filesystem::path& folder, double seconds, const ResizeOptions& size) {
-  const std::vector<std::filesystem::path> paths = find_jpegs(folder);
-  std::vector<Image> decoded;
-  for (std::size_t i = 0; i < paths.size() && i < kMaxDecoded; ++i)
-    decoded.push_back(load_image(paths[i]));
-  Resizer resizer;
-  Image image, out;
-  measure("decode_resize", seconds, paths, [&](const std::filesystem::path& path) {
-    load_image_into(path, {}, image);
-    resizer.resize(image, size, out);
-  });
-  measure("decode", seconds, paths,
-          [&](const std::filesystem::path& path) { load_image_into(path, {}, image); });
-  measure("resize", seconds, decoded, [&](const Image& source) { resizer.resize(source, size, out); });
-  TestTransform transform({.height = size.height, .width = size.width});
-  std::vector<float> values(transform.size());
-  measure("resize_normalise", seconds, decoded,
-          [&](const Image& source) { transform.plain(source, values); });
-  measure_augmentation(seconds, paths, decoded, size);
+  double rate(const std::string& kind, double seconds) {
+    const auto load = [&](const std::filesystem::path& path) { load_image_into(path, {}, image_); };
+    const auto resize = [&](const Image& source) { resizer_.resize(source, size_, out_); };
+    const auto augment = [&](const Image& source) {
+      training_.run(source, draw_augmentation(options(), random_), values_);
+    };
+    if (kind == "decode") return measure(seconds, paths_, load);
+    if (kind == "decode_resize")
+      return measure(seconds, paths_, [&](const auto& path) { load(path), resize(image_); });
+    if (kind == "decode_augment")
+      return measure(seconds, paths_, [&](const auto& path) { load(path), augment(image_); });
+    if (kind == "resize") return measure(seconds, decoded_, resize);
+    if (kind == "resize_normalise")
+      return measure(seconds, decoded_, [&](const Image& source) { testing_.plain(source, values_); });
+    if (kind == "augment_cached") return measure(seconds, resized_, augment);
+    return measure(seconds, resized_, [&](const Image&) { fill_normal(random_.bits(), std::span(values_)); });
+  }
+
+private:
+  TrainTransformOptions options() const { return {.height = size_.height, .width = size_.width}; }
+
+  ResizeOptions size_;
+  std::vector<std::filesystem::path> paths_;
+  std::vector<Image> decoded_, resized_;
+  TrainTransform training_;
+  TestTransform testing_;
+  Resizer resizer_;
+  Image image_, out_;
+  Random random_{{1}};
+  std::vector<float> values_;
+};
+
+void run(const std::filesystem::path& folder, const ResizeOptions& size) {
+  Subject subject(folder, size);
+  const Handler run = [&](const nlohmann::json& request) {
+    return nlohmann::json{{"images_per_second", subject.rate(request.at("kind"), request.at("seconds"))}};
+  };
+  serve({{"run", run}}, nlohmann::json::object());
 }
 
 } // namespace
 } // namespace vlreid
 
 int main(int count, char** arguments) {
-  if (count != 3 && count != 5) {
-    std::fprintf(stderr, "usage: bench_image FOLDER SECONDS [HEIGHT WIDTH]\n");
+  if (count != 2 && count != 4) {
+    std::fprintf(stderr, "usage: bench_image FOLDER [HEIGHT WIDTH]\n");
     return vlreid::exit_code(vlreid::ErrorKind::usage);
   }
   try {
     vlreid::ResizeOptions size;
-    if (count == 5) size = {.height = std::atoi(arguments[3]), .width = std::atoi(arguments[4])};
-    vlreid::run(arguments[1], std::atof(arguments[2]), size);
+    if (count == 4) size = {.height = std::atoi(arguments[2]), .width = std::atoi(arguments[3])};
+    vlreid::run(arguments[1], size);
   } catch (const vlreid::Error& error) {
     std::fprintf(stderr, "bench_image: %s\n", error.what());
     return vlreid::exit_code(error.kind());

@@ -1,36 +1,38 @@
 #!/usr/bin/env python3
-"""Decode and resize with Pillow, augment as torchvision and the references do with Pillow and PyTorch, on one thread: the
-peer of bench/image. Prints the same JSON lines.
+"""Decode and resize with Pillow, augment as the references do with torchvision, on one thread; a contender (contender.py) for bench_image.
+torchvision cannot be imported beside this PyTorch for CPUs, so its transforms are written out here: they too are calls of Pillow on the
+image and of PyTorch on the tensor.
 
-usage: image_pillow.py FOLDER SECONDS [--height 256 --width 128]
+    image_pillow.py FOLDER [--height 256 --width 128]
 """
 import argparse
-import json
 import math
 import pathlib
 import random
 import time
 
 import numpy
-import PIL
 import torch
+from contender import serve
 from PIL import Image, ImageOps
 
 PADDING = 10
 MEAN = STD = torch.full((3, 1, 1), 0.5)
 
 
-def measure(name, seconds, items, work):
+def rate(seconds, items, work):
     """Runs whole rounds over the items until so much processor time is used: other work on the machine disturbs it less."""
-    images = 0
-    start = time.process_time()
+    images, start = 0, time.process_time()
     while (elapsed := time.process_time() - start) < seconds:
         for item in items:
             work(item)
         images += len(items)
-    line = {"what": name, "by": f"Pillow {PIL.__version__}", "images": images, "seconds": round(elapsed, 4),
-            "images_per_second": round(images / elapsed, 1)}
-    print(json.dumps(line), flush=True)
+    return {"images_per_second": images / elapsed}
+
+
+def serve_kinds(kinds):
+    """kinds: {name: (items, work)}."""
+    serve({"run": lambda request: rate(request["seconds"], *kinds[request["kind"]])})
 
 
 def decode(path):
@@ -71,7 +73,6 @@ def augment(image):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("seconds", type=float)
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--width", type=int, default=128)
     options = parser.parse_args()
@@ -82,20 +83,14 @@ def main():
     def resize(image):
         return image.resize(size, Image.Resampling.BILINEAR)
 
-    measure("decode_resize", options.seconds, paths, lambda path: resize(decode(path)))
-    measure("decode", options.seconds, paths, decode)
-    measure("resize", options.seconds, decoded, resize)
-
-    torch.set_num_threads(1)
-
     def enlarge(image):
         return image.resize(size, Image.Resampling.BICUBIC)
 
-    resized = [enlarge(image) for image in decoded]
-    measure("decode_augment", options.seconds, paths, lambda path: augment(enlarge(decode(path))))
-    measure("augment_cached", options.seconds, resized, augment)
-    values = torch.empty((3, options.height, options.width))
-    measure("noise_of_an_image", options.seconds, resized, lambda image: values.normal_())
+    torch.set_num_threads(1)
+    resized, values = [enlarge(image) for image in decoded], torch.empty((3, options.height, options.width))
+    serve_kinds({"decode": (paths, decode), "decode_resize": (paths, lambda path: resize(decode(path))), "resize": (decoded, resize),
+                 "decode_augment": (paths, lambda path: augment(enlarge(decode(path)))), "augment_cached": (resized, augment),
+                 "noise_of_an_image": (resized, lambda image: values.normal_())})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The usual way to score a retrieval, for comparison: PyTorch distances, NumPy sorting, one Python loop over queries; and
 k-reciprocal re-ranking (Zhong et al. 2017) on whole N x N matrices, written from the published description.
 
-    bench_retrieval --what evaluate --save /tmp/market
-    python retrieval_reference.py /tmp/market --what distances|ranking|evaluate|rerank|rerank-lists|rerank-torchreid|rerank-fastreid
+    bench_retrieval --size market --save FOLDER
+    python retrieval_reference.py FOLDER --what evaluate|rerank|rerank-lists|rerank-torchreid|rerank-fastreid
 
-Prints one JSON line. Memory of re-ranking: about 9 GiB at the size of Market-1501. rerank-lists arranges the same as the fastest
+Takes turns with others (contender.py). Memory of re-ranking: about 9 GiB at the size of Market-1501. rerank-lists arranges the same as the fastest
 public variants do: neighbour lists by an exact search with faiss, then the encoding. rerank-torchreid and rerank-fastreid call the
 functions of these packages, which ./dev bench puts into build/peers; of each only the one file that holds the function is loaded,
 so that none of the package's dependencies is needed.
@@ -12,13 +12,12 @@ so that none of the package's dependencies is needed.
 
 import argparse
 import importlib.util
-import json
 import pathlib
-import resource
 import time
 
 import numpy as np
 import torch
+from contender import serve
 
 PEERS = pathlib.Path(__file__).resolve().parents[2] / "build" / "peers"
 PACKAGES = {"rerank-torchreid": "torchreid/reid/utils/rerank.py", "rerank-fastreid": "fastreid/evaluation/rerank.py"}
@@ -158,42 +157,28 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--what", default="evaluate")
-    parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()
     query, gallery = load(options.folder, "query"), load(options.folder, "gallery")
     rerankers = {"rerank": rerank, "rerank-lists": rerank_lists}
     if options.what in PACKAGES:
         rerankers[options.what] = rerank_package(PACKAGES[options.what])
-    phases = []
-    for _ in range(options.repeat):
-        processor = time.process_time()
-        clock = [time.perf_counter()]
+
+    def run(request):
+        processor, begin = time.process_time(), time.perf_counter()
         a = torch.nn.functional.normalize(query["features"], dim=1)
         b = torch.nn.functional.normalize(gallery["features"], dim=1)
         if options.what.startswith("rerank"):
             distances = rerankers[options.what](a, b, 50, 15, 0.3)
         else:
             distances = squared_distances(a, b).numpy()
-        clock.append(time.perf_counter())
-        result = scores(distances, query, gallery) if options.what != "distances" else (0, 0)
-        clock.append(time.perf_counter())
-        phases.append((clock[1] - clock[0], clock[2] - clock[1], clock[2] - clock[0], time.process_time() - processor))
-    best = [min(column) for column in zip(*phases)]
-    print(
-        json.dumps(
-            {
-                "peer": options.what,
-                "distances_seconds": best[0],
-                "ranking_seconds": best[1],
-                "seconds": best[2],
-                "processor_seconds": best[3],
-                "mAP": result[0],
-                "rank1": result[1],
-                "threads": torch.get_num_threads(),
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            }
-        )
-    )
+        middle = time.perf_counter()
+        mean_precision, rank1 = scores(distances, query, gallery)
+        end = time.perf_counter()
+        return {"seconds": end - begin, "ranking_seconds": end - middle, "processor_seconds": time.process_time() - processor, "mAP": mean_precision,
+                "rank1": rank1}
+
+    serve({"run": run}, threads=torch.get_num_threads())
 
 
-main()
+if __name__ == "__main__":
+    main()

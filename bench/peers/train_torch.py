@@ -1,19 +1,18 @@
 """A training step as plain PyTorch writes it (eager), for bench_train: ViT-B/16 of CLIP at 256x128 with random weights. Prints one JSON
-line.
+line, or takes turns with others (contender.py) with --serve.
 
-    python train_torch.py --what stage1|stage2 [--lora] [--dtype f32|bf16] [--batch 64] [--steps 3] [--threads N]
+    python train_torch.py --what stage1|stage2 [--lora] [--dtype f32|bf16] [--batch 64] [--steps 3] [--threads N] [--serve]
 
 stage1: every image's prompt through the text encoder at all 77 positions, gradients of all text weights, contrastive loss both ways,
 Adam on the words of the identities. stage2: image encoder, two necks and classifiers, identity, triplet and image-to-text losses,
 Adam on everything; --lora: rank 2 on q, k and v, everything else in the blocks but the LayerNorms is frozen. bf16 is autocast.
 """
 import argparse
-import json
-import resource
 import statistics
 import time
 
 import torch
+from contender import peak_mib, serve, tell
 from torch import nn
 from torch.nn import functional as F
 
@@ -151,26 +150,36 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     loss_of, parameters = (prepare_stage1 if options.what == "stage1" else prepare_stage2)(options)
     optimizer = torch.optim.Adam(parameters, lr=5e-6)
-    rates, processor = [], []
-    for step in range(options.steps + 1):  # the first only makes buffers
-        begin, processor_begin = time.perf_counter(), time.process_time()
+
+    def step():
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.dtype == "bf16"):
             loss = loss_of()
         loss.backward()
         optimizer.step()
-        if step > 0:
-            rates.append(options.batch / (time.perf_counter() - begin))
-            processor.append(time.process_time() - processor_begin)
-    print(json.dumps({"what": options.what, "peer": f"torch {torch.__version__} eager", "lora": options.lora, "dtype": options.dtype, "batch": options.batch,
-                      "threads": torch.get_num_threads(), "steps": options.steps, "per_second": statistics.median(rates), "processor_seconds": statistics.median(processor),
-                      "last_loss": loss.item(), "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return loss.item()
+
+    def run(request):
+        steps, begin, processor = request.get("steps", 1), time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            loss = step()
+        return {"per_second": steps * options.batch / (time.perf_counter() - begin), "processor_seconds": (time.process_time() - processor) / steps,
+                "loss": loss}
+
+    step()  # only makes buffers
+    if options.serve:
+        return serve({"run": run})
+    given = [run({}) for _ in range(options.steps)]
+    tell({"what": options.what, "peer": f"torch {torch.__version__} eager", "lora": options.lora, "dtype": options.dtype, "batch": options.batch,
+          "threads": torch.get_num_threads(), "steps": options.steps, "per_second": statistics.median(line["per_second"] for line in given),
+          "processor_seconds": statistics.median(line["processor_seconds"] for line in given), "last_loss": given[-1]["loss"], "peak_mib": peak_mib()})
 
 
 if __name__ == "__main__":

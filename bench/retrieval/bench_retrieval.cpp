@@ -3,24 +3,26 @@
 // bench/peers/retrieval_reference.py does the same the usual way, on the files that --save writes.
 //
 //     bench_retrieval [--size market|msmt17|QxGxF] [--what distances|ranking|evaluate|rerank] [--repeat N]
-//     [--save FOLDER]
+//     [--serve]
+//     bench_retrieval --size ... --save FOLDER      only writes the features
+//
+// With --serve it takes turns with others instead (bench/serve.h): "run" times one `kind` of the above, with
+// the first `gallery` images if that is named.
 //
 // Made features: a direction for each identity, a smaller one for each camera, and noise; not normalised.
 #include <ATen/ops/mm.h>
 #include <ATen/ops/rand.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "bench/npy.h"
+#include "bench/serve.h"
 #include "vlreid/base/error.h"
 #include "vlreid/base/files.h"
 #include "vlreid/base/random.h"
@@ -47,12 +49,15 @@ struct Arguments {
   std::string what = "evaluate";
   std::string save;
   int repeat = 3;
+  bool serves = false;
 };
 
 Arguments parse(int count, char** values) {
   Arguments arguments;
-  for (int i = 1; i + 1 < count; i += 2) {
+  for (int i = 1; i < count; ++i) {
     const std::string key = values[i];
+    if (key == "--serve") arguments.serves = true;
+    if (i + 1 == count) continue;
     if (key == "--size") arguments.size = values[i + 1];
     if (key == "--what") arguments.what = values[i + 1];
     if (key == "--save") arguments.save = values[i + 1];
@@ -77,7 +82,11 @@ struct Images {
   std::vector<std::int64_t> identities;
   std::vector<std::int64_t> cameras;
 
-  FeatureSet set() const { return {values, dims, identities, cameras}; }
+  FeatureSet set() const { return first(static_cast<std::int64_t>(identities.size())); }
+  FeatureSet first(std::int64_t count) const {
+    return {std::span(values).first(count * dims), dims, std::span(identities).first(count),
+            std::span(cameras).first(count)};
+  }
 };
 
 std::vector<float> directions(std::int64_t rows, std::int64_t dims, std::uint64_t key) {
@@ -115,19 +124,6 @@ Images make_images(const Size& size, std::int64_t rows, std::uint64_t key) {
   return images;
 }
 
-// NumPy's format, version 1: magic, header length, header padded to 64 bytes.
-template <typename T>
-void save_npy(const std::filesystem::path& path, const std::string& type, const std::string& shape,
-              std::span<const T> values) {
-  std::string header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': (" + shape + "), }";
-  header.append(63 - (10 + header.size()) % 64, ' ') += '\n';
-  AtomicFile file(path);
-  file.write(std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size() % 256) +
-             static_cast<char>(header.size() / 256) + header);
-  file.write(std::as_bytes(values));
-  file.commit();
-}
-
 void save(const Images& images, const std::filesystem::path& folder, const std::string& name) {
   std::filesystem::create_directories(folder);
   const std::string rows = std::to_string(images.identities.size());
@@ -135,13 +131,6 @@ void save(const Images& images, const std::filesystem::path& folder, const std::
                   images.values);
   save_npy<std::int64_t>(folder / (name + "_ids.npy"), "<i8", rows + ",", images.identities);
   save_npy<std::int64_t>(folder / (name + "_cameras.npy"), "<i8", rows + ",", images.cameras);
-}
-
-template <typename Call>
-double seconds(const Call& call) {
-  const auto start = std::chrono::steady_clock::now();
-  call();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 struct Time {
@@ -155,7 +144,7 @@ Time best_of(int repeat, const Call& call) {
   Time best{.wall = std::numeric_limits<double>::infinity()};
   for (int i = 0; i < repeat; ++i) {
     const std::clock_t start = std::clock();
-    const double wall = seconds(call);
+    const double wall = seconds_of(call);
     const double processor = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     if (wall < best.wall) best = {wall, processor};
   }
@@ -172,15 +161,6 @@ double matrix_product_peak() {
   return 2e-9 * kSide * kSide * kSide / best;
 }
 
-// VmHWM of this process, in MiB.
-double peak_memory_mib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
-
 nlohmann::json report(const Metrics& metrics) {
   return {{"mAP", metrics.mean_average_precision},
           {"mINP", metrics.mean_inverse_negative_penalty},
@@ -188,47 +168,84 @@ nlohmann::json report(const Metrics& metrics) {
           {"queries", metrics.counted_queries}};
 }
 
-void run(const Arguments& arguments) {
-  const Size size = size_of(arguments.size);
-  const Images query = make_images(size, size.queries, 3);
-  const Images gallery = make_images(size, size.gallery, 4);
-  if (!arguments.save.empty()) {
-    save(query, arguments.save, "query");
-    save(gallery, arguments.save, "gallery");
+class Subject {
+public:
+  explicit Subject(const Size& size)
+      : query_(make_images(size, size.queries, 3)), gallery_(make_images(size, size.gallery, 4)) {}
+
+  void save_to(const std::string& folder) const {
+    save(query_, folder, "query");
+    save(gallery_, folder, "gallery");
   }
-  nlohmann::json result{{"size", arguments.size}, {"what", arguments.what}, {"threads", worker_count()}};
-  result["features_mib"] = static_cast<double>(query.values.size() + gallery.values.size()) * 4 / (1 << 20);
-  const double flops = 2e-9 * static_cast<double>(size.queries) * static_cast<double>(size.gallery) *
-                       static_cast<double>(size.dims);
-  const bool multiplies_once = arguments.what == "distances" || arguments.what == "evaluate";
-  Metrics metrics;
-  Time time;
-  if (arguments.what == "distances") {
-    time = best_of(arguments.repeat, [&] {
-      for_each_distance_row(query.values, gallery.values, size.dims,
-                            [](std::int64_t, std::span<float>, int) {});
+
+  // Seconds and, but for "distances", scores.
+  nlohmann::json measure(const std::string& what, std::int64_t gallery, int repeat) {
+    const FeatureSet query = query_.set(), images = gallery_.first(gallery);
+    Metrics metrics;
+    if (what == "ranking" && matrix_.empty()) keep_distances();
+    const Time time = best_of(repeat, [&] {
+      if (what == "distances")
+        for_each_distance_row(query.values, images.values, query_.dims,
+                              [](std::int64_t, std::span<float>, int) {});
+      else if (what == "ranking")
+        metrics = evaluate_distances(matrix_, query, images);
+      else
+        metrics = evaluate(query, images,
+                           {.rerank = what == "rerank" ? std::optional(RerankOptions{}) : std::nullopt});
     });
-  } else if (arguments.what == "ranking") {
-    std::vector<float> matrix(size.queries * size.gallery);
-    for_each_distance_row(query.values, gallery.values, size.dims,
-                          [&](std::int64_t q, std::span<float> row, int) {
-                            std::copy(row.begin(), row.end(), matrix.begin() + q * size.gallery);
-                          });
-    time =
-        best_of(arguments.repeat, [&] { metrics = evaluate_distances(matrix, query.set(), gallery.set()); });
-  } else if (arguments.what == "evaluate") {
-    time = best_of(arguments.repeat, [&] { metrics = evaluate(query.set(), gallery.set()); });
-  } else {
-    time = best_of(arguments.repeat,
-                   [&] { metrics = evaluate(query.set(), gallery.set(), {.rerank = RerankOptions{}}); });
+    nlohmann::json result{{"seconds", time.wall}, {"processor_seconds", time.processor}};
+    result["gflop"] = 2e-9 * static_cast<double>(query_.identities.size()) * static_cast<double>(gallery) *
+                      static_cast<double>(query_.dims);
+    if (!metrics.cmc.empty()) result.update(report(metrics));
+    return result;
   }
-  result["seconds"] = time.wall;
-  result["processor_seconds"] = time.processor;
-  if (multiplies_once) result["gflops"] = flops / time.wall;
-  if (!metrics.cmc.empty()) result["scores"] = report(metrics);
-  result["peak_mib"] = peak_memory_mib();
-  result["mm_peak_gflops"] = matrix_product_peak();
+
+  std::int64_t gallery_size() const { return static_cast<std::int64_t>(gallery_.identities.size()); }
+  double features_mib() const {
+    return static_cast<double>((query_.values.size() + gallery_.values.size()) * sizeof(float)) / (1 << 20);
+  }
+
+private:
+  void keep_distances() {
+    matrix_.resize(query_.identities.size() * gallery_.identities.size());
+    for_each_distance_row(query_.values, gallery_.values, query_.dims,
+                          [&](std::int64_t q, std::span<float> row, int) {
+                            std::ranges::copy(row, matrix_.begin() + q * gallery_size());
+                          });
+  }
+
+  Images query_, gallery_;
+  std::vector<float> matrix_; // of all distances, for "ranking"
+};
+
+void take_turns(Subject& subject) {
+  const Handler run = [&](const nlohmann::json& request) {
+    return subject.measure(request.at("kind"), request.value("gallery", subject.gallery_size()), 1);
+  };
+  serve({{"run", run}}, {{"threads", worker_count()}});
+}
+
+void print_best(const Arguments& arguments, Subject& subject) {
+  nlohmann::json result = subject.measure(arguments.what, subject.gallery_size(), arguments.repeat);
+  result.update({{"size", arguments.size},
+                 {"what", arguments.what},
+                 {"threads", worker_count()},
+                 {"features_mib", subject.features_mib()},
+                 {"peak_mib", peak_mib()},
+                 {"mm_peak_gflops", matrix_product_peak()}});
+  if (arguments.what == "distances" || arguments.what == "evaluate")
+    result["gflops"] = result["gflop"].get<double>() / result["seconds"].get<double>();
   std::cout << result.dump() << std::endl;
+}
+
+void run(const Arguments& arguments) {
+  Subject subject(size_of(arguments.size));
+  if (!arguments.save.empty())
+    subject.save_to(arguments.save);
+  else if (arguments.serves)
+    take_turns(subject);
+  else
+    print_best(arguments, subject);
 }
 
 } // namespace

@@ -3,12 +3,13 @@
 // Prints one JSON line:
 //
 //     bench_train --what stage1|stage2 [--lora] [--naive] [--recompute hidden|blocks]
-//                 [--dtype f32|bf16] [--batch 64] [--steps 3] [--arch ViT-B/16] [--threads N]
+//                 [--dtype f32|bf16] [--batch 64] [--steps 3] [--arch ViT-B/16] [--threads N] [--serve]
 //
 // `--lora` is FT's stage 2. `--naive` is stage 1 as the references do it: all 77 positions, the prompt of
 // every image encoded, gradients of all text weights; its first loss is that of the step with the savings.
 // `gflops` counts the products that a step cannot do without: backward twice the forward, once where weights
-// are frozen. Rates and shares are medians over the steps.
+// are frozen. Rates and shares are medians over the steps. With --serve it takes turns with others instead
+// (bench/serve.h): "run" makes `steps` steps.
 #include "bench/measure.h"
 #include "vlreid/base/memory.h"
 #include "vlreid/encoders/random_weights.h"
@@ -29,7 +30,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sys/resource.h>
 
 namespace vlreid {
 namespace {
@@ -40,7 +40,7 @@ constexpr std::int64_t kImagesPerIdentity = 4; // of a batch of stage 2
 
 struct Settings {
   std::string what = "stage2", dtype = "f32", arch = "ViT-B/16", recompute = "nothing";
-  bool has_lora = false, is_naive = false;
+  bool has_lora = false, is_naive = false, serves = false;
   std::int64_t batch = 64;
   int steps = 3;
   int threads = 0; // 0: as many as LibTorch takes
@@ -169,12 +169,6 @@ private:
   at::Tensor mask_;
 };
 
-double peak_mib() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
 // Of the steps: images per second, and shares of the product's rate by the clock and by processor time.
 struct Figures {
   std::vector<double> rates, peaks, shares, processor_seconds, processor_shares, losses;
@@ -204,37 +198,48 @@ void print(const Settings& settings, double work, const Figures& figures) {
   std::cout << result.dump() << "\n";
 }
 
-void run(const Settings& settings) {
-  if (settings.has_lora) map_large_blocks(); // as training does
-  if (settings.threads > 0) at::set_num_threads(settings.threads);
-  const Config config = config_of(settings);
-  const Recipe recipe = make_recipe(config);
-  const Stage& stage = settings.what == "stage1" ? recipe.stages.front() : recipe.stages.back();
-  const auto model = make_model(settings, config, recipe);
-  if (Transformer* blocks = model->image_encoder().transformer())
-    blocks->set_recompute(settings.recompute == "blocks"   ? Recompute::blocks
-                          : settings.recompute == "hidden" ? Recompute::hidden
-                                                           : Recompute::nothing);
-  const Batch batch = make_batch(settings, model->image_encoder().embed_width());
-  const double work = work_of(settings, *model, batch);
-  std::optional<NaiveStep> naive;
-  std::optional<StageTrainer> trainer;
-  if (settings.is_naive)
-    naive.emplace(*model, stage);
-  else
-    trainer.emplace(
-        *model, stage,
-        StageTrainerOptions{.precision = settings.dtype == "bf16" ? Precision::bf16 : Precision::f32});
+// A model, a batch, and what makes a step of them.
+class Subject {
+public:
+  explicit Subject(const Settings& settings) {
+    const Config config = config_of(settings);
+    const Recipe recipe = make_recipe(config);
+    const Stage& stage = settings.what == "stage1" ? recipe.stages.front() : recipe.stages.back();
+    model_ = make_model(settings, config, recipe);
+    if (Transformer* blocks = model_->image_encoder().transformer())
+      blocks->set_recompute(settings.recompute == "blocks"   ? Recompute::blocks
+                            : settings.recompute == "hidden" ? Recompute::hidden
+                                                             : Recompute::nothing);
+    batch_ = make_batch(settings, model_->image_encoder().embed_width());
+    work_ = work_of(settings, *model_, batch_);
+    if (settings.is_naive)
+      naive_.emplace(*model_, stage);
+    else
+      trainer_.emplace(
+          *model_, stage,
+          StageTrainerOptions{.precision = settings.dtype == "bf16" ? Precision::bf16 : Precision::f32});
+  }
+
+  double step() { return naive_ ? naive_->step(batch_) : trainer_->step(batch_, 1).loss; }
+  double gflop_each() const { return work_; }
+
+private:
+  std::unique_ptr<ReidModel> model_;
+  Batch batch_;
+  double work_ = 0;
+  std::optional<NaiveStep> naive_;
+  std::optional<StageTrainer> trainer_;
+};
+
+void print_steps(const Settings& settings, Subject& subject) {
   Figures figures;
-  for (int i = -1; i < settings.steps; ++i) { // the first only makes buffers
-    const Rate peak = i < 0 ? Rate{} : peak_product_rate();
+  const double images = static_cast<double>(settings.batch), work = subject.gflop_each();
+  figures.losses.push_back(subject.step()); // only makes buffers
+  for (int i = 0; i < settings.steps; ++i) {
+    const Rate peak = peak_product_rate();
     double seconds = 0;
-    const double processor_seconds = processor_seconds_of([&] {
-      seconds = seconds_of(
-          [&] { figures.losses.push_back(naive ? naive->step(batch) : trainer->step(batch, 1).loss); });
-    });
-    if (i < 0) continue;
-    const double images = static_cast<double>(settings.batch);
+    const double processor_seconds = processor_seconds_of(
+        [&] { seconds = seconds_of([&] { figures.losses.push_back(subject.step()); }); });
     figures.peaks.push_back(peak.by_clock);
     figures.rates.push_back(images / seconds);
     figures.processor_seconds.push_back(processor_seconds);
@@ -244,12 +249,38 @@ void run(const Settings& settings) {
   print(settings, work, figures);
 }
 
+void take_turns(const Settings& settings, Subject& subject) {
+  subject.step(); // makes buffers
+  const Handler run = [&](const nlohmann::json& request) {
+    const int steps = request.value("steps", 1);
+    double loss = 0;
+    const double seconds = seconds_of([&] {
+      for (int i = 0; i < steps; ++i)
+        loss = subject.step();
+    });
+    return nlohmann::json{{"per_second", static_cast<double>(steps * settings.batch) / seconds},
+                          {"loss", loss}};
+  };
+  serve({{"run", run}}, {{"gflop_each", subject.gflop_each()}});
+}
+
+void run(const Settings& settings) {
+  if (settings.has_lora) map_large_blocks(); // as training does
+  if (settings.threads > 0) at::set_num_threads(settings.threads);
+  Subject subject(settings);
+  if (settings.serves)
+    take_turns(settings, subject);
+  else
+    print_steps(settings, subject);
+}
+
 Settings parse(int count, char** words) {
   Settings settings;
   for (int i = 1; i < count; ++i) {
     const std::string_view flag = words[i];
     if (flag == "--lora") settings.has_lora = true;
     if (flag == "--naive") settings.is_naive = true;
+    if (flag == "--serve") settings.serves = true;
     if (i + 1 == count) continue;
     if (flag == "--what") settings.what = words[i + 1];
     if (flag == "--dtype") settings.dtype = words[i + 1];

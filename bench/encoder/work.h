@@ -1,0 +1,16 @@
+// Multiplications and additions of an image encoder, for one image.
+#pragma once
+
+#include "vlreid/encoders/image_encoder.h"
+
+namespace vlreid {
+
+// In units of 10^9. `full` is a complete forward; `done` what the inference form really does: the last block
+// of a ViT for the class token only.
+struct EncoderWork {
+  double full, done;
+};
+
+EncoderWork work_of(const ImageEncoder& encoder);
+
+} // namespace vlreid
