@@ -35,6 +35,12 @@ class Spread:
         return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
 
 
+def number(value):
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 @dataclasses.dataclass
 class Row:
     workload: str
@@ -50,7 +56,6 @@ class Row:
     note: str = ""
 
     def cells(self):
-        number = lambda value: "" if value is None else f"{value:.4g}"  # noqa: E731
         met = {True: "yes", False: "no", None: ""}[self.met]
         share = f"{self.share.median:.0%}" if self.share else ""
         ours = f"{number(self.ours)} {self.unit}".strip() if self.ours is not None else ""

@@ -52,7 +52,8 @@ std::shared_ptr<ImageEncoder> make_encoder(const Settings& settings) {
   const auto encoder = make_image_encoder(visual, {.image = kSize}, place);
   StateDict state = visual;
   const std::string table = position_table_name(visual);
-  state.set(table, resize_positions(visual.at(table), encoder->grid(), PositionResize::bilinear));
+  if (visual.at(table).size(0) != 1 + encoder->grid().count())
+    state.set(table, resize_positions(visual.at(table), encoder->grid(), PositionResize::bilinear));
   load_module(*encoder, state, place);
   encoder->eval();
   return encoder;

@@ -22,8 +22,7 @@
 namespace vlreid {
 namespace {
 
-constexpr std::size_t kMaxFiles = 1000;
-constexpr std::size_t kMaxDecoded = 200; // images held in memory for the resize alone
+constexpr std::size_t kMaxFiles = 200;
 
 std::vector<std::filesystem::path> find_jpegs(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> paths;
@@ -63,8 +62,8 @@ public:
   Subject(const std::filesystem::path& folder, const ResizeOptions& size)
       : size_(size), paths_(find_jpegs(folder)), training_({.height = size.height, .width = size.width}),
         testing_({.height = size.height, .width = size.width}), values_(training_.size()) {
-    for (std::size_t i = 0; i < paths_.size() && i < kMaxDecoded; ++i) {
-      decoded_.push_back(load_image(paths_[i]));
+    for (const std::filesystem::path& path : paths_) {
+      decoded_.push_back(load_image(path));
       resized_.emplace_back();
       training_.resize(decoded_.back(), resized_.back());
     }

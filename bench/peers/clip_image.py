@@ -1,25 +1,16 @@
 """The image towers of CLIP as plain PyTorch writes them, for the engines that are measured beside ours: ViT-B/16 and ModifiedResNet-50
-at 256x128 as ReID uses them (positions resized bilinearly, layer4 keeps the resolution), all tokens through all blocks. Weights come
+at 256x128 as ReID uses them (layer4 keeps the resolution), all tokens through all blocks. Weights come
 from a .safetensors file with OpenAI's names; images [B, 3, 256, 128] -> projections [B, E]."""
 import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-SIZE = (256, 128)
 HEAD_WIDTH = 64
 
 
 def quick_gelu(x):
     return x * torch.sigmoid(1.702 * x)
-
-
-def resized_positions(table, grid):
-    """[1 + s*s, D] -> [1 + h*w, D]."""
-    side = round((len(table) - 1) ** 0.5)
-    map_of = table[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
-    resized = F.interpolate(map_of, size=grid, mode="bilinear")
-    return torch.cat([table[:1], resized[0].flatten(1).T])
 
 
 class Block(nn.Module):
@@ -39,14 +30,13 @@ class Block(nn.Module):
 
 class Vit(nn.Module):
     NAMES = {"transformer.resblocks.": "blocks.", "attn.in_proj_": "qkv.", "attn.out_proj.": "out.", "mlp.": ""}
-    GRID = (16, 8)
 
     def __init__(self, state):
         super().__init__()
         width, _, patch, _ = state["conv1.weight"].shape
         self.conv1 = nn.Conv2d(3, width, patch, patch, bias=False)
         self.class_embedding = nn.Parameter(torch.empty(width))
-        self.positional_embedding = nn.Parameter(torch.empty(1 + self.GRID[0] * self.GRID[1], width))
+        self.positional_embedding = nn.Parameter(torch.empty_like(state["positional_embedding"]))
         self.ln_pre, self.ln_post = nn.LayerNorm(width), nn.LayerNorm(width)
         depth = sum(name.endswith("ln_1.weight") for name in state)
         self.blocks = nn.Sequential(*[Block(width) for _ in range(depth)])
@@ -94,7 +84,6 @@ class AttentionPool(nn.Module):
 
 class Resnet(nn.Module):
     NAMES = {}
-    GRID = (16, 8)
 
     def __init__(self, state):
         super().__init__()
@@ -109,7 +98,7 @@ class Resnet(nn.Module):
             blocks = [Bottleneck(inner if j == 0 else 4 * planes, planes, stride) for j, stride in enumerate(strides)]
             setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
             inner = 4 * planes
-        self.attnpool = AttentionPool(inner, len(state["attnpool.c_proj.bias"]), 1 + self.GRID[0] * self.GRID[1])
+        self.attnpool = AttentionPool(inner, len(state["attnpool.c_proj.bias"]), len(state["attnpool.positional_embedding"]))
 
     def forward(self, x):
         for conv, bn in ((self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)):
@@ -120,8 +109,6 @@ class Resnet(nn.Module):
 def load_tower(path):
     state = {name.removeprefix("visual."): value.float() for name, value in load_file(path).items() if name.startswith("visual.")}
     kind = Vit if "class_embedding" in state else Resnet
-    table = "positional_embedding" if kind is Vit else "attnpool.positional_embedding"
-    state[table] = resized_positions(state[table], kind.GRID)
     tower = kind(state)
     renamed = {}
     for name, value in state.items():

@@ -58,8 +58,8 @@ def main():
     parser.add_argument("--width", type=int, default=128)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    paths = sorted(str(path) for path in options.folder.rglob("*.jpg"))[:1000]
-    decoded, size = [decode(path) for path in paths[:200]], (options.width, options.height)
+    paths = sorted(str(path) for path in options.folder.rglob("*.jpg"))[:200]
+    decoded, size = [decode(path) for path in paths], (options.width, options.height)
 
     def resize(image):
         return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)

@@ -76,9 +76,9 @@ def main():
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--width", type=int, default=128)
     options = parser.parse_args()
-    paths = sorted(str(path) for path in options.folder.rglob("*.jpg"))[:1000]
+    paths = sorted(str(path) for path in options.folder.rglob("*.jpg"))[:200]
     size = (options.width, options.height)
-    decoded = [decode(path) for path in paths[:200]]
+    decoded = [decode(path) for path in paths]
 
     def resize(image):
         return image.resize(size, Image.Resampling.BILINEAR)

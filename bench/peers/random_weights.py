@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random image towers of CLIP under OpenAI's names as .safetensors, the same numbers for every contender; and crops to embed.
+"""Random image towers of CLIP for images of 256x128, under OpenAI's names as .safetensors, the same numbers for every contender; and crops to embed.
 
     random_weights.py FOLDER                writes vit.safetensors (ViT-B/16) and resnet.safetensors (RN50)
     random_weights.py FOLDER --crops FROM   also crops.npy: JPEG files below FROM, resized to 256x128, normalised
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 CROPS = 128
+GRID = (16, 8)  # of patches, and of the last map: positions for 256x128
 
 
 class Noise:
@@ -25,14 +26,14 @@ class Noise:
         return torch.randn(shape, generator=self.generator) * std
 
 
-def vit_b16(width=768, layers=12, patch=16, embed=512, side=14):
+def vit_b16(width=768, layers=12, patch=16, embed=512):
     noise, state = Noise(), {}
 
     def norm(name):
         state[name + ".weight"], state[name + ".bias"] = 1 + noise(width, std=0.1), noise(width, std=0.1)
 
     state["class_embedding"] = noise(width, std=width**-0.5)
-    state["positional_embedding"] = noise(1 + side * side, width, std=width**-0.5)
+    state["positional_embedding"] = noise(1 + GRID[0] * GRID[1], width, std=width**-0.5)
     state["proj"] = noise(width, embed, std=width**-0.5)
     state["conv1.weight"] = noise(width, 3, patch, patch, std=width**-0.5)
     for name in ("ln_pre", "ln_post"):
@@ -48,7 +49,7 @@ def vit_b16(width=768, layers=12, patch=16, embed=512, side=14):
     return state
 
 
-def resnet_50(width=64, depths=(3, 4, 6, 3), embed=1024, side=7):
+def resnet_50(width=64, depths=(3, 4, 6, 3), embed=1024):
     noise, state = Noise(), {}
 
     def conv(name, norm, out, inner, kernel, scale=1.0):
@@ -70,7 +71,7 @@ def resnet_50(width=64, depths=(3, 4, 6, 3), embed=1024, side=7):
             if j == 0:
                 conv(block + "downsample.0", block + "downsample.1", 4 * planes, inner, 1)
             inner = 4 * planes
-    state["attnpool.positional_embedding"] = noise(1 + side * side, inner, std=inner**-0.5)
+    state["attnpool.positional_embedding"] = noise(1 + GRID[0] * GRID[1], inner, std=inner**-0.5)
     for name, out in (("k_proj", inner), ("q_proj", inner), ("v_proj", inner), ("c_proj", embed)):
         state[f"attnpool.{name}.weight"], state[f"attnpool.{name}.bias"] = noise(out, inner, std=inner**-0.5), noise(out, std=0.02)
     return state

@@ -14,6 +14,7 @@
 #include "vlreid/base/memory.h"
 #include "vlreid/encoders/random_weights.h"
 #include "vlreid/encoders/vit.h"
+#include "vlreid/optim/schedule.h"
 #include "vlreid/reid/training_state.h"
 #include "vlreid/train/stage_trainer.h"
 #include "vlreid/train/trainable.h"
@@ -71,8 +72,8 @@ std::unique_ptr<ReidModel> make_model(const Settings& settings, const Config& co
 }
 
 // Stage 1 draws images from all identities, stage 2 four of each of some.
-Batch make_batch(const Settings& settings, std::int64_t embed_width) {
-  const auto generator = at::make_generator<at::CPUGeneratorImpl>(1);
+Batch make_batch(const Settings& settings, std::int64_t embed_width, std::uint64_t seed) {
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   Batch batch;
   batch.items.resize(static_cast<std::size_t>(settings.batch));
   if (settings.what == "stage1") {
@@ -132,7 +133,8 @@ class NaiveStep {
 public:
   NaiveStep(ReidModel& model, const Stage& stage)
       : model_(model), stage_(stage),
-        optimizer_(parameter_groups(model, stage.trains, stage.solver), {.name = stage.solver.optimizer}) {
+        optimizer_(parameter_groups(model, stage.trains, stage.solver), {.name = stage.solver.optimizer}),
+        rate_(schedules().at(stage.schedule)(schedule_options(stage.solver))(1)) {
     model.eval();
     for (at::Tensor& parameter : model.text_encoder()->parameters())
       parameter.requires_grad_(true);
@@ -147,7 +149,7 @@ public:
     inputs.text_features = encode(batch.identities);
     const at::Tensor loss = losses().at(stage_.losses.front().loss)(inputs, stage_.loss_options);
     loss.backward();
-    optimizer_.step(stage_.solver.learning_rate);
+    optimizer_.step(rate_);
     optimizer_.zero_grad();
     return loss.item<double>();
   }
@@ -166,6 +168,7 @@ private:
   ReidModel& model_;
   Stage stage_;
   Optimizer optimizer_;
+  double rate_; // of the first epoch
   at::Tensor mask_;
 };
 
@@ -201,7 +204,7 @@ void print(const Settings& settings, double work, const Figures& figures) {
 // A model, a batch, and what makes a step of them.
 class Subject {
 public:
-  explicit Subject(const Settings& settings) {
+  explicit Subject(const Settings& settings) : settings_(settings) {
     const Config config = config_of(settings);
     const Recipe recipe = make_recipe(config);
     const Stage& stage = settings.what == "stage1" ? recipe.stages.front() : recipe.stages.back();
@@ -210,7 +213,7 @@ public:
       blocks->set_recompute(settings.recompute == "blocks"   ? Recompute::blocks
                             : settings.recompute == "hidden" ? Recompute::hidden
                                                              : Recompute::nothing);
-    batch_ = make_batch(settings, model_->image_encoder().embed_width());
+    batch_ = make_batch(settings, model_->image_encoder().embed_width(), 1);
     work_ = work_of(settings, *model_, batch_);
     if (settings.is_naive)
       naive_.emplace(*model_, stage);
@@ -220,10 +223,17 @@ public:
           StageTrainerOptions{.precision = settings.dtype == "bf16" ? Precision::bf16 : Precision::f32});
   }
 
-  double step() { return naive_ ? naive_->step(batch_) : trainer_->step(batch_, 1).loss; }
+  // Stage 1 draws other images for every step, so that its losses stay away from zero.
+  double step() {
+    if (settings_.what == "stage1")
+      batch_ = make_batch(settings_, model_->image_encoder().embed_width(), ++seed_);
+    return naive_ ? naive_->step(batch_) : trainer_->step(batch_, 1).loss;
+  }
   double gflop_each() const { return work_; }
 
 private:
+  Settings settings_;
+  std::uint64_t seed_ = 0;
   std::unique_ptr<ReidModel> model_;
   Batch batch_;
   double work_ = 0;
