@@ -38,6 +38,11 @@ def has_vnni():
     return bool(cpu_flags() & {"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
+def program_dtypes(options):
+    """What vlreid's --dtype knows of them."""
+    return [dtype for dtype in options.dtypes if dtype != "f32x3"]
+
+
 @functools.cache
 def made_crops(*size):
     """Folder of crops that are drawn, 128x64 or of another size."""

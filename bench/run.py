@@ -36,7 +36,7 @@ def parse():
     parser.add_argument("--only", choices=WORKLOADS, action="append", help="may be repeated")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--large", action="store_true")
-    parser.add_argument("--dtype", choices=["f32", "bf16", "int8"], action="append",
+    parser.add_argument("--dtype", choices=["f32", "bf16", "int8", "f32x3"], action="append",
                         help="measure this precision even where the processor has no instructions for it (may be repeated)")
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--weights", type=pathlib.Path, action="append", default=[], help="trained weights, for --accuracy")
@@ -47,7 +47,7 @@ def parse():
 
 def dtypes(options):
     """bf16 without instructions for it is slower than float32: measured only when asked for."""
-    return options.dtype or (["f32", "bf16", "int8"] if places.has_bf16() else ["f32", "int8"])
+    return options.dtype or ["f32", "int8", *(["bf16", "f32x3"] if places.has_bf16() else [])]
 
 
 def show(row):

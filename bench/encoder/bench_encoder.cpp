@@ -1,6 +1,7 @@
 // Speed of an image encoder's inference form at 256x128.
 //
-//     bench_encoder [--model vit|resnet] [--dtype f32|bf16|int8] [--batch 16] [--rounds 7] [--threads N]
+//     bench_encoder [--model vit|resnet] [--dtype f32|bf16|int8|f32x3] [--batch 16] [--rounds 7] [--threads
+//     N]
 //                   [--weights FILE] [--images FILE.npy] [--serve]
 //
 // Prints one JSON line: medians over the rounds, beside the rate of LibTorch's own matrix product, measured
@@ -35,7 +36,9 @@ struct Settings {
   bool serves = false;
 
   InferenceType type() const {
-    return {.type = dtype == "bf16" ? at::kBFloat16 : at::kFloat, .is_int8 = dtype == "int8"};
+    return {.type = dtype == "bf16" ? at::kBFloat16 : at::kFloat,
+            .is_int8 = dtype == "int8",
+            .is_bf16x3 = dtype == "f32x3"};
   }
 };
 

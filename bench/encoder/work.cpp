@@ -9,12 +9,19 @@ namespace {
 
 constexpr double kGiga = 1e9;
 
+// One position's question to all: query, keys' and values' matrices once each, and for each head scores and
+// sums of the inputs themselves.
+double one_query(double positions, double width, double inner) {
+  const double heads = inner / static_cast<double>(kHeadWidth);
+  return 3 * 2 * width * inner + 4 * heads * positions * width;
+}
+
 EncoderWork work_of_vit(const VitShape& shape) {
   const double width = static_cast<double>(shape.width), tokens = static_cast<double>(1 + shape.grid.count());
   const double patches = 2 * (tokens - 1) * width * 3 * static_cast<double>(shape.patch * shape.patch);
   const double token_products = 24 * width * width; // qkv 6, out 2, mlp 16 times D^2
   const double block = tokens * (token_products + 4 * tokens * width);
-  const double last = tokens * 4 * width * width + (token_products - 4 * width * width) + 4 * tokens * width;
+  const double last = 18 * width * width + one_query(tokens, width, width); // out 2, mlp 16
   const double ends = patches + 2 * width * static_cast<double>(shape.embed);
   const double layers = static_cast<double>(shape.layers);
   return {.full = (ends + layers * block) / kGiga, .done = (ends + (layers - 1) * block + last) / kGiga};
@@ -51,10 +58,10 @@ EncoderWork work_of_resnet(const ResnetShape& shape) {
     if (halves) pixels /= 4;
     in = 4 * planes;
   }
-  const double features = static_cast<double>(in);
-  work += 4 * (last + 1) * features * features +
-          2 * features * (features + static_cast<double>(shape.embed)); // attention pool
-  return {.full = work / kGiga, .done = work / kGiga};
+  const double features = static_cast<double>(in), answer = 2 * features * static_cast<double>(shape.embed);
+  const double all_keys_and_values = 4 * (last + 1) * features * features + 2 * features * features + answer;
+  const double asked = one_query(last + 1, features, features) + answer;
+  return {.full = (work + all_keys_and_values) / kGiga, .done = (work + asked) / kGiga};
 }
 
 } // namespace

@@ -5,8 +5,9 @@
 
 namespace vlreid {
 
-// In units of 10^9. `full` is a complete forward; `done` what the inference form really does: the last block
-// of a ViT for the class token only.
+// In units of 10^9. `full` is a complete forward; `done` what the inference form really does: where only one
+// position asks, as in the last block of a ViT and in the attention pool, it makes neither keys nor values
+// (vlreid/nn/one_query_attention.h).
 struct EncoderWork {
   double full, done;
 };

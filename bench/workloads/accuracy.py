@@ -8,7 +8,9 @@ import numpy
 from safetensors.numpy import load_file
 
 import places
+from contenders import Contest
 from table import Goal
+from workloads import encoder
 
 LEAST_COSINE = {"bf16": 0.9995, "int8": 0.99}
 LARGEST_CHANGE = {"bf16": 0.1, "int8": 0.3}  # of mAP, in points
@@ -44,7 +46,12 @@ def measure_weights(table, title, weights, root, dtypes, scratch, words):
 
 def measure(table, options):
     """Every precision, also those that this processor is slow in."""
-    dtypes = [dtype for dtype in options.dtype or ["bf16", "int8"] if dtype != "f32"]
+    dtypes = [dtype for dtype in options.dtype or LEAST_COSINE if dtype in LEAST_COSINE]
+    for model, title in (("vit", "ViT-B/16"), ("resnet", "ResNet-50")):
+        with Contest() as contest:
+            contest.add("torch eager", encoder.peer_command(model, "eager", "f32", 16))
+            contest.add("ours f32", encoder.ours_command(model, "f32", 16))
+            encoder.check(contest, {"torch eager": "f32", "ours f32": "f32"}, table, f"random {title}")
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch) / "sets"
         root.mkdir()

@@ -1,16 +1,15 @@
 """Seconds until `vlreid --help` is done, and until the weights of ViT-B/16 are ready to embed; memory then and at most."""
-import os
 import pathlib
 import statistics
 import subprocess
 import tempfile
 import time
 
+import embedding
 import places
 from table import Goal, Spread
 
 MIB = 1 << 20
-READY = "numbers before the neck"  # of the line that embed logs when its weights are ready
 
 
 def help_seconds():
@@ -19,40 +18,21 @@ def help_seconds():
     return time.perf_counter() - begin
 
 
-def memory_mib(pid, field):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) / 1024
-    return 0
-
-
 def embed_once(dtype, scratch):
     """(seconds until ready, resident MiB then, the most at the end) of embedding one image."""
     names = scratch / "one.txt"
     names.write_text(f"{next(places.made_crops().rglob('*.jpg'))}\n")
-    command = [places.PROGRAM, "embed", "--weights", places.towers() / "vit.safetensors", "--images", names, "--out", scratch / "one.npy",
-               "--dtype", dtype, "INPUT.SIZE_TEST", "[256, 128]"]
-    begin = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:
-        if READY in line:
-            seconds, resident = time.perf_counter() - begin, memory_mib(process.pid, "VmRSS:")
-            break
-    process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status
-    if status != 0:
-        raise RuntimeError(f"embed: status {status}")
-    return seconds, resident, usage.ru_maxrss / 1024
+    run = embedding.run(names, scratch / "one.npy", dtype)
+    return run.ready, run.resident_mib, run.peak_mib
 
 
 def measure(table, options):
     places.towers()
     with tempfile.TemporaryDirectory() as scratch:
-        helps, runs = [], {dtype: [] for dtype in options.dtypes}
+        helps, runs = [], {dtype: [] for dtype in places.program_dtypes(options)}
         for _ in range(options.rounds):
             helps.append(help_seconds())
-            for dtype in options.dtypes:
+            for dtype in places.program_dtypes(options):
                 runs[dtype].append(embed_once(dtype, pathlib.Path(scratch)))
     table.bound("vlreid --help", "s", statistics.median(helps), Goal(at_most=0.5), f"{Spread.of(helps)}", options.rounds)
     weights = (places.towers() / "vit.safetensors").stat().st_size / MIB
