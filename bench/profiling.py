@@ -26,4 +26,4 @@ def show(name):
     places.logs()
     subprocess.run([perf, "record", "-q", "-o", record, "--", *map(str, PROGRAMS[name])], check=True, env={**os.environ, **SHORT_SPINS})
     report = subprocess.run([perf, "report", "--stdio", "-q", "-i", record, "--sort", "dso,symbol"], check=True, capture_output=True, text=True)
-    print("\n".join([line for line in report.stdout.splitlines() if line.strip()][:LINES]))
+    print("\n".join([line.rstrip(" -") for line in report.stdout.splitlines() if line.strip()][:LINES]))

@@ -80,6 +80,14 @@ def openvino_engine(options, tower, example):
 ENGINES = {"eager": torch_engine, "compile": torch_engine, "onnxruntime": onnxruntime_engine, "openvino": openvino_engine}
 
 
+def kept(weights, suffix):
+    """Where a model made from the weights stands; one of older weights is removed."""
+    path = weights.with_suffix(suffix)
+    if path.exists() and path.stat().st_mtime < weights.stat().st_mtime:
+        path.unlink()
+    return path
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=ENGINES, required=True)
@@ -92,7 +100,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
     tower = load_tower(options.weights)
-    options.kept = lambda name: pathlib.Path(options.weights).with_suffix(f".{options.batch}.{name}")
+    options.kept = lambda name: kept(pathlib.Path(options.weights), f".{options.batch}.{name}")
     options.is_vit = type(tower).__name__ == "Vit"
     images = numpy.ascontiguousarray(numpy.load(options.images)[:options.batch])
     forward, name = ENGINES[options.engine](options, tower, images)
