@@ -105,7 +105,7 @@ def measure_resnet(table, options):
 
 def measure_latency(table, options):
     """Medians of every turn are compared; the percentiles are of all calls."""
-    title = "ViT-B/16, one image, f32"
+    title = "ViT-B/16, one image"
     with Contest() as contest:
         contest_of(contest, table, "vit", 1, ["f32"], title)
         answers = contest.turns(options.rounds, calls=CALLS_A_TURN)
@@ -114,11 +114,11 @@ def measure_latency(table, options):
         calls = {name: [answer["seconds"][1:] for answer in given] for name, given in answers.items()}
         medians = {name: [1e3 * float(numpy.median(turn)) for turn in turns] for name, turns in calls.items()}
         ours = medians.pop("ours f32")
-        table.compare(title + ", p50", "ms", ours, medians, {"best": Goal(1.3)}, more_is_better=False, note=contest.idle_note())
+        table.compare(title + ", f32, p50", "ms", ours, medians, {"best": Goal(1.3)}, more_is_better=False, note=contest.idle_note())
         for name in ("ours f32", *medians):
             all_calls = numpy.concatenate(calls[name])
             p50, p99 = numpy.percentile(all_calls, [50, 99])
             if name == "ours f32":
-                table.bound(f"{title}, p99 / p50", "", float(p99 / p50), Goal(at_most=1.5), f"{len(all_calls)} calls, p99 {1e3 * p99:.0f} ms")
+                table.bound(f"{title}, f32, p99 / p50", "", float(p99 / p50), Goal(at_most=1.5), f"{len(all_calls)} calls, p99 {1e3 * p99:.0f} ms")
             else:
-                table.bound(f"{title}, p99 / p50 of {name}", "", float(p99 / p50), note=f"p99 {1e3 * p99:.0f} ms")
+                table.bound(f"{title}, f32, p99 / p50 of {name}", "", float(p99 / p50), note=f"p99 {1e3 * p99:.0f} ms")
