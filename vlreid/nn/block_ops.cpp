@@ -2,16 +2,14 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/nn/fused.h"
+#include "vlreid/nn/learning_products.h"
 #include "vlreid/nn/normed.h"
 
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -34,14 +32,6 @@ at::Tensor column_sums(const at::Tensor& x) {
   return x.sum({0}, /*keepdim=*/false, at::kFloat);
 }
 
-// sum += a^T b, of the two's type or of its own.
-void add_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
-  if (!sum.defined())
-    sum = at::mm(a.t(), b);
-  else
-    sum.addmm_(a.t(), b);
-}
-
 void widen(at::Tensor& gradient, const at::Tensor& parameter) {
   if (gradient.defined()) gradient = gradient.to(parameter.scalar_type());
 }
@@ -62,7 +52,9 @@ public:
     const NoAutocast as_written(c10::autocast_dispatch_keyset);
     const Normed n = normed(x, {norm_weight, norm_bias}, type);
     context->save_for_backward({x, norm_weight, norm_bias, weight, n.mean, n.deviation});
-    return at::linear(n.value, weight.to(type), bias.to(type));
+    const at::Tensor rows = as_rows(n.value);
+    const auto product = WeightProduct::forward(weight.to(type), bias.to(type), rows.size(0));
+    return product.of(rows).unflatten(0, x.sizes().slice(0, x.dim() - 1));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -76,13 +68,14 @@ public:
     if (context->needs_input_grad(4)) result[4] = column_sums(gradient);
     if (context->needs_input_grad(3)) {
       n.value = normed(x, norm, type).value;
-      add_product(result[3], gradient, as_rows(n.value));
+      add_transposed_product(result[3], gradient, as_rows(n.value));
       widen(result[3], weight);
       n.value.reset();
     }
     const std::array<bool, 3> wanted = wanted_of_norm(context);
     if (!any(wanted)) return result;
-    const auto of_norm = norm_backward(at::mm(gradient, weight.to(type)), x, n, norm, wanted);
+    const auto of_norm = norm_backward(
+        WeightProduct::backward(weight.to(type), gradient.size(0)).of(gradient), x, n, norm, wanted);
     std::ranges::copy(of_norm, result.begin());
     if (wanted[0]) result[0] = result[0].to(x.scalar_type());
     return result;
@@ -141,7 +134,9 @@ public:
     const at::Tensor narrow = y.to(type);
     context->save_for_backward({weight.requires_grad() ? narrow : at::Tensor(), weight});
     context->saved_data["type"] = static_cast<std::int64_t>(type);
-    const at::Tensor out = at::linear(narrow, weight.to(type), bias.to(type));
+    const at::Tensor rows = as_rows(narrow);
+    const at::Tensor out =
+        WeightProduct::forward(weight.to(type), bias.to(type), rows.size(0)).of(rows).view(x.sizes());
     return out.scalar_type() == x.scalar_type() ? out.add_(x) : x + out;
   }
 
@@ -153,10 +148,11 @@ public:
     variable_list result(4);
     if (context->needs_input_grad(0)) result[0] = gradients[0];
     if (context->needs_input_grad(1))
-      result[1] = at::mm(gradient, weight.to(type))
+      result[1] = WeightProduct::backward(weight.to(type), gradient.size(0))
+                      .of(gradient)
                       .unflatten(0, gradients[0].sizes().slice(0, gradients[0].dim() - 1));
     if (context->needs_input_grad(2)) {
-      add_product(result[2], gradient, as_rows(y));
+      add_transposed_product(result[2], gradient, as_rows(y));
       widen(result[2], weight);
     }
     if (context->needs_input_grad(3)) result[3] = column_sums(gradient);
@@ -173,18 +169,19 @@ public:
     const at::ScalarType type = product_type(x);
     const NoAutocast as_written(c10::autocast_dispatch_keyset);
     const Normed n = normed(x, {norm_weight, norm_bias}, type);
-    const at::Tensor narrow = as_rows(n.value), fc = fc_weight.to(type), fc_add = fc_bias.to(type),
-                     proj = proj_weight.to(type), proj_add = proj_bias.to(type), rows = as_rows(x);
-    const std::int64_t count = narrow.size(0), part = rows_at_once(narrow);
+    const at::Tensor narrow = as_rows(n.value), rows = as_rows(x);
+    const std::int64_t count = narrow.size(0), part = rows_at_once(narrow), width = fc_weight.size(0);
+    const auto fc = WeightProduct::forward(fc_weight.to(type), fc_bias.to(type), count);
+    const auto proj = WeightProduct::forward(proj_weight.to(type), proj_bias.to(type), count);
     at::Tensor hidden, out = at::empty(rows.sizes(), rows.options());
-    if (keeps_hidden) hidden = at::empty({count, fc.size(0)}, narrow.options());
+    if (keeps_hidden) hidden = at::empty({count, width}, narrow.options());
     for (std::int64_t i = 0; i < count; i += part) {
       const std::int64_t end = std::min(count, i + part);
       at::Tensor wide =
-          keeps_hidden ? hidden.slice(0, i, end) : at::empty({end - i, fc.size(0)}, narrow.options());
-      at::addmm_out(wide, fc_add, narrow.slice(0, i, end), fc.t());
+          keeps_hidden ? hidden.slice(0, i, end) : at::empty({end - i, width}, narrow.options());
+      fc.into(wide, narrow.slice(0, i, end));
       at::Tensor of_part = out.slice(0, i, end);
-      at::add_out(of_part, rows.slice(0, i, end), at::linear(quick_gelu_of(wide), proj, proj_add));
+      at::add_out(of_part, rows.slice(0, i, end), proj.of(quick_gelu_of(wide)));
     }
     context->save_for_backward(
         {x, norm_weight, norm_bias, fc_weight, fc_bias, proj_weight, n.mean, n.deviation, hidden});
@@ -196,7 +193,7 @@ public:
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &hidden = saved[8];
     const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
-    const at::Tensor fc = saved[3].to(type), fc_add = saved[4].to(type), proj = saved[5].to(type);
+    const at::Tensor fc_weight = saved[3].to(type);
     const NormParameters norm{saved[1], saved[2]};
     Normed n{.value = {}, .mean = saved[6], .deviation = saved[7]};
     const bool wants_fc = context->needs_input_grad(3), wants_proj = context->needs_input_grad(5);
@@ -204,23 +201,26 @@ public:
 
     const at::Tensor gradient = as_rows(gradients[0]);
     const std::int64_t count = gradient.size(0), part = rows_at_once(gradient);
-    at::Tensor of_narrow = at::empty({count, fc.size(1)}, fc.options());
+    std::optional<WeightProduct> fc; // to make the hidden layer again
+    if (!hidden.defined()) fc = WeightProduct::forward(fc_weight, saved[4].to(type), count);
+    const auto back_through_fc = WeightProduct::backward(fc_weight, count);
+    const auto back_through_proj = WeightProduct::backward(saved[5].to(type), count);
+    at::Tensor of_narrow = at::empty({count, fc_weight.size(1)}, fc_weight.options());
     at::Tensor of_fc, of_fc_bias, of_proj;
     for (std::int64_t i = 0; i < count; i += part) {
       const std::int64_t end = std::min(count, i + part);
       const at::Tensor given = gradient.slice(0, i, end).to(type);
-      const at::Tensor wide =
-          hidden.defined() ? hidden.slice(0, i, end) : at::linear(n.value.slice(0, i, end), fc, fc_add);
-      at::Tensor of_wide = at::mm(given, proj);
+      const at::Tensor wide = hidden.defined() ? hidden.slice(0, i, end) : fc->of(n.value.slice(0, i, end));
+      at::Tensor of_wide = back_through_proj.of(given);
       const at::Tensor activation = quick_gelu_backward_(of_wide, wide, wants_proj);
-      if (wants_proj) add_product(of_proj, given, activation);
-      if (wants_fc) add_product(of_fc, of_wide, n.value.slice(0, i, end));
+      if (wants_proj) add_transposed_product(of_proj, given, activation);
+      if (wants_fc) add_transposed_product(of_fc, of_wide, n.value.slice(0, i, end));
       if (context->needs_input_grad(4)) {
         const at::Tensor sums = column_sums(of_wide);
         of_fc_bias = of_fc_bias.defined() ? of_fc_bias + sums : sums;
       }
       at::Tensor of_part = of_narrow.slice(0, i, end);
-      at::mm_out(of_part, of_wide, fc);
+      back_through_fc.into(of_part, of_wide);
     }
     n.value.reset();
     widen(of_fc, saved[3]);

@@ -2,10 +2,10 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/nn/block_ops.h"
+#include "vlreid/nn/learning_products.h"
 #include "vlreid/nn/normed.h"
 
 #include <ATen/autocast_mode.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -59,7 +59,8 @@ public:
     for (std::size_t i = 0; i < corrections.size(); ++i) {
       const at::Tensor weight = variables[at_layer(i, kWeight)].to(type), a = variables[at_layer(i, kA)];
       at::Tensor of_layer = out.narrow(1, from, weight.size(0)), inner; // inner [M, R]
-      at::addmm_out(of_layer, variables[at_layer(i, kBias)].to(type), rows, weight.t());
+      WeightProduct::forward(weight, variables[at_layer(i, kBias)].to(type), rows.size(0))
+          .into(of_layer, rows);
       if (is_given(a)) {
         inner = at::mm(dropped(rows, corrections[i].dropout), a.to(type).t());
         of_layer.addmm_(inner, variables[at_layer(i, kB)].to(type).t(), /*beta=*/1, corrections[i].scale);
@@ -95,9 +96,15 @@ public:
       const at::Tensor &weight = saved[first], &a = saved[first + kA], &b = saved[first + kB];
       const at::Tensor given = gradient.narrow(1, from, weight.size(0));
       from += weight.size(0);
-      if (wants_rows) add_product(of_rows, given, weight.to(type));
-      if (context->needs_input_grad(first + kWeight))
-        result[first + kWeight] = at::mm(given.t(), rows).to(weight.scalar_type());
+      if (wants_rows) {
+        const at::Tensor through = WeightProduct::backward(weight.to(type), given.size(0)).of(given);
+        of_rows = of_rows.defined() ? of_rows.add_(through) : through;
+      }
+      if (context->needs_input_grad(first + kWeight)) {
+        at::Tensor& of_weight = result[first + kWeight];
+        add_transposed_product(of_weight, given, rows);
+        of_weight = of_weight.to(weight.scalar_type());
+      }
       if (context->needs_input_grad(first + kBias))
         result[first + kBias] = given.sum({0}, /*keepdim=*/false, at::kFloat);
       if (!is_given(a)) continue;
@@ -128,13 +135,6 @@ private:
   static Normed normalised(const at::Tensor& x, const NormParameters& norm, at::ScalarType type) {
     if (is_given(norm.weight)) return normed(x, norm, type);
     return {.value = x.to(type), .mean = {}, .deviation = {}};
-  }
-
-  static void add_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
-    if (sum.defined())
-      sum.addmm_(a, b);
-    else
-      sum = at::mm(a, b);
   }
 
   static void keep(AutogradContext* context, const std::vector<Correction>& corrections,

@@ -1,6 +1,7 @@
 #include "vlreid/base/error.h"
 #include "vlreid/nn/block_ops.h"
 #include "vlreid/nn/fused.h"
+#include "vlreid/nn/learning_products.h"
 #include "vlreid/nn/low_rank.h"
 #include "vlreid/nn/packed.h"
 #include "vlreid/nn/position.h"
@@ -184,6 +185,40 @@ at::Tensor by_definition(ResidualBlock& block, const at::Tensor& x, const at::Te
   const at::Tensor hidden = block.mlp->c_fc->forward(norm(*block.ln_2, y));
   return y + block.mlp->c_proj->forward(hidden * at::sigmoid(kQuickGeluSlope * hidden));
 }
+
+// So many numbers that packed products are used, and so few that they are not; deeper than one part of them.
+class LearningProducts : public testing::TestWithParam<std::int64_t> {};
+
+TEST_P(LearningProducts, EqualTheSumsInDouble) {
+  const std::int64_t rows = GetParam(), in = 1000, out = 151;
+  const at::Tensor x = at::randn({rows, in}), weight = at::randn({out, in}), bias = at::randn({out});
+  const at::Tensor wide = at::randn({rows, out + 20}), gradient = wide.narrow(1, 7, out);
+  const auto is_close = [](const at::Tensor& found, const at::Tensor& expected) {
+    return at::allclose(found.to(at::kDouble), expected, 1e-4, 1e-3);
+  };
+  const at::Tensor a = x.to(at::kDouble), w = weight.to(at::kDouble), g = gradient.to(at::kDouble);
+
+  const at::Tensor forward = a.matmul(w.t()) + bias.to(at::kDouble);
+  const auto product = WeightProduct::forward(weight, bias, rows);
+  EXPECT_TRUE(is_close(product.of(x), forward));
+  EXPECT_TRUE(is_close(product.of(x.slice(0, 3, 20)), forward.slice(0, 3, 20)));
+  at::Tensor beside = at::full({rows, out + 9}, 7.0), columns = beside.narrow(1, 5, out);
+  product.into(columns, x);
+  EXPECT_TRUE(is_close(columns, forward));
+  EXPECT_TRUE((beside.slice(1, 0, 5) == 7).all().item<bool>());
+  EXPECT_TRUE((beside.slice(1, 5 + out) == 7).all().item<bool>());
+
+  EXPECT_TRUE(is_close(WeightProduct::backward(weight, rows).of(gradient), g.matmul(w)));
+  const at::Tensor same = at::full({1, 1}, 0.5).expand({rows, out}); // gradient of a mean
+  EXPECT_TRUE(is_close(WeightProduct::backward(weight, rows).of(same), same.to(at::kDouble).matmul(w)));
+
+  at::Tensor sum;
+  add_transposed_product(sum, gradient, x);
+  EXPECT_TRUE(is_close(sum, g.t().matmul(a)));
+  add_transposed_product(sum, gradient, x);
+  EXPECT_TRUE(is_close(sum, 2 * g.t().matmul(a)));
+}
+INSTANTIATE_TEST_SUITE_P(, LearningProducts, testing::Values(40, 900));
 
 struct Frozen {
   const char* what;

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::int64_t kHugePage = std::int64_t{1} << 21;
 
+// Rows of a matrix that is read by columns are fetched so many rows beforehand.
+constexpr std::int64_t kRowsAhead = 16;
+
 // A tile may read up to this many panels more than there are.
 constexpr std::int64_t kMostTilePanels = 2;
 
@@ -133,6 +136,7 @@ void Panels::fill_transposed(std::int64_t panel, const float* b, std::int64_t st
   if (kernel_->b == Cell::f32) {
     Lines::Line* lines = lines_.get() + panel * panel_lines_;
     for (std::int64_t d = 0; d < dims_; ++d) {
+      __builtin_prefetch(b + std::min(d + kRowsAhead, dims_ - 1) * stride + first);
       std::memcpy(lines[d].bytes, b + d * stride + first, count * sizeof(float));
       std::memset(lines[d].bytes + count * sizeof(float), 0, kLineBytes - count * sizeof(float));
     }

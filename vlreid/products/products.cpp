@@ -1,6 +1,7 @@
 #include "vlreid/products/products.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "vlreid/base/error.h"
 #include "vlreid/products/kernel_parts.h"
@@ -33,6 +34,15 @@ ProductKernel split(const ProductKernel& kernel) {
 void fetch_for_writing(const float* out, std::int64_t stride, std::int64_t rows) {
   for (std::int64_t r = 0; r < rows; ++r)
     __builtin_prefetch(out + r * stride, 1);
+}
+
+// Rows of a matrix that is read by columns are fetched so many rows beforehand.
+constexpr std::int64_t kRowsAhead = 8;
+
+// An even number of numbers, too few for a call.
+void copy_few(const float* from, int count, Word* to) {
+  for (int i = 0; i < count; i += 2)
+    std::memcpy(to + i, from + i, 2 * sizeof(Word));
 }
 
 std::int64_t groups_of(const ProductKernel& kernel, std::int64_t rows) {
@@ -95,18 +105,23 @@ std::int64_t rows_that_stay_in_cache(const Panels& b) {
   return std::clamp<std::int64_t>(rows, b.kernel().rows, kMostStripRows) / b.kernel().rows * b.kernel().rows;
 }
 
-void PackedRows::load(RowBlock a, const Panels& b) {
-  const ProductKernel& kernel = b.kernel();
-  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
-  const std::int64_t groups = groups_of(kernel, a.rows), lines = b.panel_lines();
+Word* PackedRows::make_room(std::int64_t rows, const Panels& b) {
+  const std::int64_t cells = groups_of(b.kernel(), rows) * b.kernel().rows * b.panel_lines();
   const std::int64_t cells_per_line = kLineBytes / static_cast<std::int64_t>(sizeof(Word));
-  const std::int64_t needed =
-      (groups * kernel.rows * lines + kWordsBehind + cells_per_line - 1) / cells_per_line;
+  const std::int64_t needed = (cells + kWordsBehind + cells_per_line - 1) / cells_per_line;
   if (needed > room_) {
     lines_ = Lines(needed);
     room_ = needed;
   }
-  rows_ = a.rows;
+  rows_ = rows;
+  return reinterpret_cast<Word*>(lines_.get()->bytes);
+}
+
+void PackedRows::load(RowBlock a, const Panels& b) {
+  const ProductKernel& kernel = b.kernel();
+  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
+  const std::int64_t groups = groups_of(kernel, a.rows), lines = b.panel_lines();
+  Word* cells = make_room(a.rows, b);
   std::vector<float> steps; // [rows]
   if (is_quantised(kernel.a)) {
     scales_.resize(a.rows);
@@ -119,7 +134,6 @@ void PackedRows::load(RowBlock a, const Panels& b) {
   }
   std::vector<float> split_rows; // [group rows, 3 dims]
   std::vector<float> parts;
-  Word* cells = reinterpret_cast<Word*>(lines_.get()->bytes);
   for (std::int64_t g = 0; g < groups; ++g) {
     PackArguments pack{.rows = a.values + g * kernel.rows * stride,
                        .stride = stride,
@@ -139,6 +153,34 @@ void PackedRows::load(RowBlock a, const Panels& b) {
     }
     pack.cells = reinterpret_cast<unsigned char*>(cells + g * kernel.rows * lines);
     kernel.pack(pack);
+  }
+}
+
+void PackedRows::load_transposed(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b) {
+  const ProductKernel& kernel = b.kernel();
+  const std::int64_t dims = b.dims();
+  if (kernel.a != Cell::f32) {
+    std::vector<float> columns(rows * dims);
+    for (std::int64_t d = 0; d < dims; ++d)
+      for (std::int64_t r = 0; r < rows; ++r)
+        columns[r * dims + d] = a[d * stride + r];
+    return load({columns.data(), rows}, b);
+  }
+  // A group's line is that many numbers of `a` as they lie.
+  VLREID_ASSERT(kernel.line_multiple == 1);
+  Word* cells = make_room(rows, b);
+  const std::int64_t whole = rows / kernel.rows, rest = rows % kernel.rows;
+  for (std::int64_t d = 0; d < dims; ++d) {
+    const float* from = a + d * stride;
+    Word* line = cells + d * kernel.rows;
+    if (d + kRowsAhead < dims)
+      for (std::int64_t r = 0; r < rows; r += kLineBytes / static_cast<std::int64_t>(sizeof(Word)))
+        __builtin_prefetch(from + kRowsAhead * stride + r);
+    for (std::int64_t g = 0; g < whole; ++g, from += kernel.rows, line += kernel.rows * dims)
+      copy_few(from, kernel.rows, line);
+    if (rest == 0) continue;
+    std::memset(line, 0, kernel.rows * sizeof(Word));
+    std::memcpy(line, from, rest * sizeof(float));
   }
 }
 

@@ -103,12 +103,16 @@ public:
 
   // Rows for products with `b`, and with others of its dims and type.
   void load(RowBlock a, const Panels& b);
+  // Likewise `rows` columns of `a` [dims of b, rows], its rows `stride` floats apart.
+  void load_transposed(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);
 
   std::int64_t rows() const { return rows_; }
   const unsigned char* cells() const { return lines_.get()->bytes; }
   const float* scales() const { return scales_.data(); }
 
 private:
+  std::uint32_t* make_room(std::int64_t rows, const Panels& b);
+
   std::int64_t rows_ = 0;
   std::int64_t room_ = 0; // in lines
   Lines lines_;

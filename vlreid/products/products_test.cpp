@@ -199,6 +199,26 @@ TEST_P(EveryKernel, TakesTransposedMatrices) {
   EXPECT_EQ(out, expected);
 }
 
+TEST_P(EveryKernel, TakesColumnsAsRows) {
+  constexpr std::int64_t kColumns = 20, kStride = 67;
+  for (const std::int64_t dims : {1, 9, 40})
+    for (const std::int64_t rows : {1, 6, 28, 65}) {
+      const std::vector<float> a = normal_values(dims * kStride, 1);
+      std::vector<float> transposed;
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t d = 0; d < dims; ++d)
+          transposed.push_back(a[d * kStride + r]);
+      const Panels panels = panels_of(*GetParam().kernel, normal_values(kColumns * dims, 2), dims);
+      PackedRows as_rows, as_columns;
+      as_rows.load({transposed.data(), rows}, panels);
+      as_columns.load_transposed(a.data(), rows, kStride, panels);
+      std::vector<float> expected(rows * kColumns), out(rows * kColumns);
+      multiply(as_rows, panels, {0, kColumns}, {}, {expected.data(), kColumns});
+      multiply(as_columns, panels, {0, kColumns}, {}, {out.data(), kColumns});
+      EXPECT_EQ(out, expected) << rows << 'x' << dims;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Products, EveryKernel, testing::ValuesIn(every_case()), name_of);
 
 TEST(Products, OfNothingAreNothing) {
