@@ -12,7 +12,7 @@ namespace {
 
 // One batch in the making. `messages[i]` is empty for an image that could be read.
 struct Slot {
-  std::vector<std::vector<float>> views; // [V][batch_size * pixels]
+  std::vector<FloatBuffer> views; // [V][batch_size * pixels]
   std::vector<std::string> messages;
 };
 
@@ -46,7 +46,7 @@ struct ImageBatches::State {
       load_image_into(paths[item], {}, image);
       for (std::size_t view = 0; view < options.views; ++view)
         transform(image, item, view, thread,
-                  std::span(slot.views[view]).subspan(place.index * options.pixels, options.pixels));
+                  slot.views[view].all().subspan(place.index * options.pixels, options.pixels));
     } catch (const Error& problem) {
       if (!is_about_the_image(problem.kind())) throw;
       slot.messages[place.index] = problem.what();
@@ -66,12 +66,12 @@ struct ImageBatches::State {
       const std::size_t to = batch.items.size();
       batch.items.push_back(item);
       if (to == place) continue;
-      for (std::vector<float>& view : slot.views)
-        std::copy_n(view.begin() + static_cast<std::ptrdiff_t>(place * options.pixels), options.pixels,
-                    view.begin() + static_cast<std::ptrdiff_t>(to * options.pixels));
+      for (const FloatBuffer& view : slot.views)
+        std::ranges::copy(view.all().subspan(place * options.pixels, options.pixels),
+                          view.all().subspan(to * options.pixels).begin());
     }
-    for (const std::vector<float>& view : slot.views)
-      batch.views.emplace_back(view.data(), batch.items.size() * options.pixels);
+    for (const FloatBuffer& view : slot.views)
+      batch.views.emplace_back(view.all().first(batch.items.size() * options.pixels));
   }
 };
 
@@ -86,7 +86,8 @@ ImageBatches::ImageBatches(std::span<const std::string> paths, Transform transfo
   VLREID_ASSERT(options.batch_size >= 1 && options.threads >= 1 && options.ahead >= 1 && options.views >= 1);
   State& state = *state_;
   for (Slot& slot : state.slots) {
-    slot.views.assign(options.views, std::vector<float>(options.batch_size * options.pixels));
+    for (std::size_t view = 0; view < options.views; ++view)
+      slot.views.emplace_back(options.batch_size * options.pixels, options.memory);
     slot.messages.resize(options.batch_size);
   }
   std::vector<std::size_t> sizes;

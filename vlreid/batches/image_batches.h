@@ -3,6 +3,8 @@
 // the list. What a batch holds does not depend on the number of threads. One consumer; no LibTorch here.
 #pragma once
 
+#include "vlreid/batches/float_memory.h"
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -33,6 +35,7 @@ struct ImageBatchesOptions {
   std::size_t first = 0; // item to start with
   std::size_t views = 1;
   std::size_t pixels = 0; // floats of one view of one image: 3 * H * W
+  FloatMemory memory = {};
 };
 
 class ImageBatches {

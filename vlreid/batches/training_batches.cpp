@@ -29,7 +29,7 @@ struct TrainingBatches::State {
   TrainingBatchesOptions options;
   ImageCache cache;
   std::vector<Worker> workers;
-  std::vector<std::vector<float>> slots; // [ahead][largest batch * pixels]
+  std::vector<FloatBuffer> slots; // [ahead][largest batch * pixels]
 
   std::uint64_t epoch = 0;
   BatchList list;
@@ -65,7 +65,7 @@ struct TrainingBatches::State {
     Random random({options.seed, epoch, kAugmentation + begins[place.batch] + place.index});
     const Augmentation augmentation = draw_augmentation(options.transform, random);
     worker.transform.run(load(list[place.batch][place.index], worker), augmentation,
-                         std::span(slots[place.slot]).subspan(place.index * pixels(), pixels()));
+                         slots[place.slot].all().subspan(place.index * pixels(), pixels()));
   }
 
   // While no thread fills.
@@ -79,8 +79,8 @@ struct TrainingBatches::State {
       begin += items.size();
       largest = std::max(largest, items.size());
     }
-    for (std::vector<float>& slot : slots)
-      if (slot.size() < largest * pixels()) slot.resize(largest * pixels());
+    for (FloatBuffer& slot : slots)
+      if (slot.size() < largest * pixels()) slot = FloatBuffer(largest * pixels(), options.memory);
   }
 
   void describe(std::size_t number) {
@@ -94,7 +94,7 @@ struct TrainingBatches::State {
       batch.cameras.push_back(records[item].camera);
       batch.views.push_back(records[item].view);
     }
-    batch.images = std::span(slots[number % slots.size()]).first(batch.items.size() * pixels());
+    batch.images = slots[number % slots.size()].all().first(batch.items.size() * pixels());
   }
 };
 

@@ -4,6 +4,7 @@
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/tensor/shape.h"
 #include "vlreid/tensor/span.h"
+#include "vlreid/tensor/transfer.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -66,11 +67,14 @@ KeysValues joined(const KeysValues& prefix, const KeysValues& rest) {
 // The end token's result in the last block; sequences may end at different places.
 at::Tensor read_end(ResidualBlock& block, const Part& rest, const KeysValues& context,
                     const std::vector<std::int64_t>& ends) {
-  const at::Tensor end = at::tensor(ends, rest.x.options().dtype(at::kLong)); // [I]
+  const auto [first, last] = std::ranges::minmax(ends);
+  if (first == last) {
+    const std::int64_t place = first - rest.begin;
+    return block.attend_to(rest.x.slice(1, place, place + 1), context).select(1, 0);
+  }
+  const at::Tensor end = on_device(at::tensor(ends, at::kLong), rest.x.device()); // [I]
   const at::Tensor index = (end - rest.begin).view({-1, 1, 1}).expand({-1, 1, rest.x.size(2)});
   const at::Tensor x = rest.x.gather(1, index); // [I, 1, D]
-  const auto [first, last] = std::ranges::minmax(ends);
-  if (first == last) return block.attend_to(x, context).select(1, 0);
   const at::Tensor positions = at::arange(context.keys.size(2), end.options());
   const at::Tensor later = positions.unsqueeze(0) > end.unsqueeze(1); // [I, N]
   const at::Tensor mask = at::zeros(later.sizes(), rest.x.options()).masked_fill(later, kHidden);
@@ -141,12 +145,12 @@ std::shared_ptr<TextEncoder> make_text_encoder(const StateDict& state) {
 }
 
 TextPrompt prompt_of_tokens(const at::Tensor& tokens, const at::Tensor& token_embedding) {
-  const at::Tensor ends = tokens.argmax(1).to(at::kCPU).contiguous();
+  const at::Tensor here = tokens.to(at::kCPU), ends = here.argmax(1).contiguous();
   const auto span = span_of<std::int64_t>(ends);
-  VLREID_REQUIRE(tokens.numel() > 0 && tokens.max().item<std::int64_t>() < token_embedding.size(0),
+  VLREID_REQUIRE(here.numel() > 0 && here.max().item<std::int64_t>() < token_embedding.size(0),
                  ErrorKind::data, "tokens",
                  "an id beyond the vocabulary of " + std::to_string(token_embedding.size(0)));
-  return {.embeddings = at::embedding(token_embedding, tokens),
+  return {.embeddings = at::embedding(token_embedding, on_device(tokens, token_embedding.device())),
           .end_positions = {span.begin(), span.end()},
           .shared_positions = 1};
 }

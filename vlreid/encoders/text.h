@@ -55,8 +55,8 @@ private:
 // they are not there.
 std::shared_ptr<TextEncoder> make_text_encoder(const StateDict& state);
 
-// tokens [L, 77] int64 -> the prompt of whole sentences; the end token is the largest id. REQUIRES: ids below
-// the vocabulary's size.
+// tokens [L, 77] int64, best on the CPU -> the prompt of whole sentences; the end token is the largest id.
+// REQUIRES: ids below the vocabulary's size.
 TextPrompt prompt_of_tokens(const at::Tensor& tokens, const at::Tensor& token_embedding);
 
 } // namespace vlreid

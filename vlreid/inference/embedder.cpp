@@ -8,13 +8,16 @@
 #include "vlreid/inference/weights_checksum.h"
 #include "vlreid/reid/model.h"
 #include "vlreid/tensor/device.h"
+#include "vlreid/tensor/graph_replay.h"
 #include "vlreid/tensor/span.h"
+#include "vlreid/tensor/transfer.h"
 #include "vlreid/text/tokenizer.h"
 #include "vlreid/transforms/test_transform.h"
 #include "vlreid/weights/load.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
+#include <deque>
 #include <fmt/format.h>
 #include <optional>
 
@@ -82,6 +85,7 @@ struct Embedder::State {
   EmbedderOptions options;
   std::string checksum;
   at::Device device;
+  GraphReplay rows_of; // {images, class offset or undefined} -> rows, on the device
   std::shared_ptr<ReidModel> model;
   TestTransformOptions transform;
   std::size_t pixels; // floats of one image
@@ -94,13 +98,20 @@ struct Embedder::State {
       : State(std::make_shared<ReidModel>(weights, reid_options(chosen), chosen.weights), chosen) {}
 
   State(std::shared_ptr<ReidModel> given, const EmbedderOptions& chosen)
-      : options(chosen), device(parse_device(chosen.device)), model(std::move(given)),
-        transform(transform_options(chosen, *model)),
+      : options(chosen), device(parse_device(chosen.device)), rows_of(rows_function(*given, chosen.output)),
+        model(std::move(given)), transform(transform_options(chosen, *model)),
         pixels(std::size_t{3} * static_cast<std::size_t>(transform.height) *
                static_cast<std::size_t>(transform.width)) {
     model->eval();
     model->to_device(device);
     model->prepare_inference();
+  }
+
+  static GraphReplay::Function rows_function(ReidModel& model, EmbedderOutput output) {
+    return [&model, output](const std::vector<at::Tensor>& inputs) {
+      return output == EmbedderOutput::projection ? model.project_images(inputs[0])
+                                                  : model.embed_with(inputs[0], inputs[1]);
+    };
   }
 
   int threads() const { return options.threads > 0 ? options.threads : available_cores(); }
@@ -121,28 +132,50 @@ struct Embedder::State {
     std::vector<std::int64_t> values;
     for (const std::size_t item : items)
       values.push_back(side[item].*field);
-    return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())}).to(device);
+    return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())});
   }
 
-  // The mean over the views, [B, F] float32 on the CPU.
-  at::Tensor embed(const ImageBatch& batch, std::span<const SideInformation> side) const {
-    const at::Tensor cameras = labels(batch.items, side, &SideInformation::camera);
-    const at::Tensor views = labels(batch.items, side, &SideInformation::view);
+  at::Tensor class_offset(std::span<const std::size_t> items, std::span<const SideInformation> side) const {
+    if (options.output == EmbedderOutput::projection) return {};
+    return model->class_offset(labels(items, side, &SideInformation::camera),
+                               labels(items, side, &SideInformation::view), std::ssize(items));
+  }
+
+  // The mean over the views, [B, F] float32, on its way to the CPU.
+  Download embed(const ImageBatch& batch, std::span<const SideInformation> side, CopyStreams& streams) {
+    const at::Tensor offset = class_offset(batch.items, side);
     at::Tensor sum;
     for (const std::span<const float> pixels_of_view : batch.views) {
       // from_blob wants a mutable pointer; the model only reads.
-      at::Tensor images = at::from_blob(
+      const at::Tensor images = at::from_blob(
           const_cast<float*>(pixels_of_view.data()),
           {static_cast<std::int64_t>(batch.items.size()), 3, transform.height, transform.width}, at::kFloat);
-      at::Tensor rows = options.output == EmbedderOutput::projection
-                            ? model->project_images(images.to(device))
-                            : model->embed(images.to(device), cameras, views);
+      const at::Tensor rows = rows_of({streams.upload(images), offset});
       sum = sum.defined() ? sum + rows : rows;
     }
     if (batch.views.size() > 1) sum = sum / static_cast<double>(batch.views.size());
-    return sum.to(at::kCPU, at::kFloat).contiguous();
+    return streams.download(sum.to(at::kFloat));
   }
 };
+
+namespace {
+
+// What is known of a batch while the device computes it.
+struct Pending {
+  std::vector<std::size_t> items;
+  std::vector<UnreadableImage> unreadable;
+  std::size_t end_item;
+  Download rows;
+
+  void give_to(const std::function<void(const EmbeddedBatch&)>& sink) const {
+    sink({.items = items,
+          .rows = items.empty() ? std::span<const float>() : span_of<float>(rows.wait()),
+          .unreadable = unreadable,
+          .end_item = end_item});
+  }
+};
+
+} // namespace
 
 Embedder::Embedder(const EmbedderOptions& options) : state_(std::make_unique<State>(options)) {}
 Embedder::Embedder(const StateDict& weights, const EmbedderOptions& options)
@@ -186,7 +219,7 @@ std::string Embedder::fingerprint() const {
 
 void Embedder::run(std::span<const std::string> paths, std::span<const SideInformation> side,
                    std::size_t first, const std::function<void(const EmbeddedBatch&)>& sink) {
-  const State& state = *state_;
+  State& state = *state_;
   VLREID_ASSERT(side.empty() || side.size() == paths.size());
   const at::NoGradGuard no_gradients;
   std::vector<TestTransform> transforms;
@@ -201,15 +234,26 @@ void Embedder::run(std::span<const std::string> paths, std::span<const SideInfor
        .threads = state.threads(),
        .first = first,
        .views = view_count(state.options.views),
-       .pixels = state.pixels});
+       .pixels = state.pixels,
+       .memory = [&](std::size_t count) { return host_floats(count, state.device); }});
+  CopyStreams streams(state.device);
+  // A device computes a batch while the host brings the next one and takes the rows of the one before.
+  const std::size_t most_pending = state.device.is_cpu() ? 0 : 1;
+  std::deque<Pending> pending;
+  const auto give_oldest = [&] {
+    const Pending oldest = std::move(pending.front());
+    pending.pop_front();
+    oldest.give_to(sink);
+  };
   while (const ImageBatch* batch = batches.next()) {
-    at::Tensor rows;
-    if (!batch->items.empty()) rows = state.embed(*batch, side);
-    sink({.items = batch->items,
-          .rows = rows.defined() ? span_of<float>(rows) : std::span<const float>(),
-          .unreadable = batch->unreadable,
-          .end_item = batch->end_item});
+    pending.push_back({batch->items, batch->unreadable, batch->end_item, {}});
+    if (!batch->items.empty()) pending.back().rows = state.embed(*batch, side, streams);
+    while (pending.size() > most_pending)
+      give_oldest();
+    streams.finish_uploads(); // the next batch is made where this one lies
   }
+  while (!pending.empty())
+    give_oldest();
 }
 
 std::vector<float> Embedder::run_all(std::span<const std::string> paths,
@@ -253,8 +297,7 @@ std::vector<float> Embedder::run_sentences(std::span<const std::string> sentence
     for (const std::string& sentence : part)
       std::ranges::copy(clip_tokenizer().tokenize(sentence, {.context_length = length, .truncate = true}).ids,
                         std::back_inserter(ids));
-    const at::Tensor tokens =
-        tensor_of<std::int64_t>(ids, {static_cast<std::int64_t>(part.size()), length}).to(state_->device);
+    const at::Tensor tokens = tensor_of<std::int64_t>(ids, {static_cast<std::int64_t>(part.size()), length});
     const at::Tensor features = model.encode_text(tokens).to(at::kCPU, at::kFloat).contiguous();
     std::ranges::copy(span_of<float>(features), std::back_inserter(rows));
     on_progress(part.size());

@@ -106,12 +106,12 @@ at::Tensor memory_triplet(const at::Tensor& features, const at::Tensor& labels, 
   const at::Tensor same = same_label(labels, memory.labels), filled = memory.labels.ge(0).unsqueeze(0);
   const at::Tensor positives = same.logical_and(same_label(memory.own, places).logical_not());
   const at::Tensor negatives = same.logical_not().logical_and(filled);
-  const at::Tensor rows = positives.any(1).logical_and(negatives.any(1)).nonzero().squeeze(1);
-  if (rows.numel() == 0) return x.sum() * 0;
+  const at::Tensor has_both = positives.any(1).logical_and(negatives.any(1)); // [B]
   constexpr float kNever = std::numeric_limits<float>::infinity();
   const at::Tensor positive = std::get<0>(distances.masked_fill(positives.logical_not(), -kNever).max(1));
   const at::Tensor negative = std::get<0>(distances.masked_fill(negatives.logical_not(), kNever).min(1));
-  return (positive.index_select(0, rows) - negative.index_select(0, rows) + margin).relu().mean();
+  // Where one is missing the gap is minus infinity, which counts nothing.
+  return (positive - negative + margin).relu().sum() / has_both.sum().clamp_min(1);
 }
 
 at::Tensor smooth_l1(const at::Tensor& features, const at::Tensor& targets) {

@@ -3,8 +3,8 @@
 #include "vlreid/base/error.h"
 
 #include <ATen/ops/_amp_foreach_non_finite_check_and_unscale.h>
+#include <ATen/ops/_amp_update_scale.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <cmath>
@@ -24,42 +24,42 @@ const at::Tensor& number(const StateDict& state, const std::string& name, const 
 
 } // namespace
 
-GradientScaler::GradientScaler(GradientScalerOptions options)
-    : options_(options), scale_(options.enabled ? options.initial_scale : 1) {}
+GradientScaler::GradientScaler(GradientScalerOptions options, at::Device device)
+    : options_(options), scale_(at::full({}, options.enabled ? options.initial_scale : 1,
+                                         at::TensorOptions().dtype(at::kFloat).device(device))),
+      good_steps_(at::zeros({}, scale_.options().dtype(at::kInt))) {}
+
+double GradientScaler::scale() const {
+  return scale_.item<double>();
+}
 
 at::Tensor GradientScaler::scale(const at::Tensor& loss) const {
   return options_.enabled ? loss * scale_ : loss;
 }
 
-bool GradientScaler::unscale(const Optimizer& optimizer) const {
-  if (!options_.enabled) return true;
+at::Tensor GradientScaler::unscale(const Optimizer& optimizer) const {
+  const c10::NoGradGuard no_grad;
+  at::Tensor is_broken = at::zeros({}, scale_.options());
+  if (!options_.enabled) return is_broken;
   std::vector<at::Tensor> gradients;
   for (const ParameterGroup& group : optimizer.groups())
     if (group.parameter.grad().defined()) gradients.push_back(group.parameter.grad());
-  if (gradients.empty()) return true;
-  const c10::NoGradGuard no_grad;
-  const at::TensorOptions one_number = gradients.front().options().dtype(at::kFloat);
-  at::Tensor found_inf = at::zeros({}, one_number);
-  at::_amp_foreach_non_finite_check_and_unscale_(gradients, found_inf, at::full({}, 1 / scale_, one_number));
-  return found_inf.item<float>() == 0;
+  if (!gradients.empty())
+    at::_amp_foreach_non_finite_check_and_unscale_(gradients, is_broken, scale_.reciprocal());
+  return is_broken;
 }
 
-void GradientScaler::update(bool finite) {
+// The kernel keeps a scale whose growth would not be finite.
+void GradientScaler::update(const at::Tensor& is_broken) {
   if (!options_.enabled) return;
-  if (!finite) {
-    scale_ *= options_.backoff;
-    good_steps_ = 0;
-  } else if (++good_steps_ == options_.growth_interval) {
-    const double grown = scale_ * options_.growth;
-    if (std::isfinite(static_cast<float>(grown))) scale_ = grown;
-    good_steps_ = 0;
-  }
+  at::_amp_update_scale_(scale_, good_steps_, is_broken, options_.growth, options_.backoff,
+                         options_.growth_interval);
 }
 
 StateDict GradientScaler::state() const {
   StateDict state;
-  state.add("scale", at::scalar_tensor(scale_, at::kDouble));
-  state.add("good_steps", at::scalar_tensor(good_steps_, at::kLong));
+  state.add("scale", scale_.to(at::kDouble));
+  state.add("good_steps", good_steps_.to(at::kLong));
   return state;
 }
 
@@ -68,8 +68,8 @@ void GradientScaler::load(const StateDict& state, const std::string& place) {
   VLREID_REQUIRE(scale > 0 && std::isfinite(scale), ErrorKind::data, .place = place,
                  .found = "loss scale " + std::to_string(scale), .expected = "a number above 0",
                  .remedy = "the training state is damaged: start again from the last checkpoint");
-  good_steps_ = number(state, "good_steps", place).item<std::int64_t>();
-  if (options_.enabled) scale_ = scale;
+  good_steps_.fill_(number(state, "good_steps", place).item<std::int64_t>());
+  if (options_.enabled) scale_.fill_(scale);
 }
 
 } // namespace vlreid

@@ -3,11 +3,12 @@
 // GradScaler).
 //
 //     scaler.scale(loss).backward();
-//     const bool finite = scaler.unscale(optimizer);
-//     if (finite) optimizer.step(rate);
-//     scaler.update(finite);
+//     const at::Tensor is_broken = scaler.unscale(optimizer);
+//     optimizer.step(rate, 1, is_broken);
+//     scaler.update(is_broken);
 //
-// When not enabled every call passes through: scale 1, no check. Not thread safe.
+// Scale and verdicts are tensors on the device, so that nobody waits for it. When not enabled every call
+// passes through: scale 1, no check. Not thread safe.
 #pragma once
 
 #include "vlreid/optim/optimizer.h"
@@ -26,16 +27,16 @@ struct GradientScalerOptions {
 
 class GradientScaler {
 public:
-  explicit GradientScaler(GradientScalerOptions options = {});
+  explicit GradientScaler(GradientScalerOptions options = {}, at::Device device = at::kCPU);
 
-  double scale() const { return scale_; }
+  double scale() const; // waits for the device
   at::Tensor scale(const at::Tensor& loss) const;
 
-  // Divides the gradients of the optimiser's tensors by the scale, in place. False when one of them holds an
-  // infinity or NaN: then leave out the step.
-  bool unscale(const Optimizer& optimizer) const;
-  // Once after each step; finite: what unscale said (of all optimisers of the step).
-  void update(bool finite);
+  // Divides the gradients of the optimiser's tensors by the scale, in place. [] float32, 1 when one of them
+  // holds an infinity or NaN: then leave out the step.
+  at::Tensor unscale(const Optimizer& optimizer) const;
+  // Once after each step; is_broken: the largest of what unscale said for the optimisers of the step.
+  void update(const at::Tensor& is_broken);
 
   // "scale" float64 [], "good_steps" int64 [].
   StateDict state() const;
@@ -44,8 +45,8 @@ public:
 
 private:
   GradientScalerOptions options_;
-  double scale_;
-  std::int64_t good_steps_ = 0;
+  at::Tensor scale_;      // [] float32
+  at::Tensor good_steps_; // [] int32, in a row
 };
 
 } // namespace vlreid

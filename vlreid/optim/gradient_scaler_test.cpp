@@ -17,12 +17,21 @@ struct OneTensor {
   Optimizer updates{{{.name = "x", .parameter = x}}, {.name = "SGD"}};
 };
 
+bool is_one(const at::Tensor& verdict) {
+  return verdict.item<float>() == 1;
+}
+
+// The verdict of a step, as unscale would give it.
+at::Tensor verdict(bool finite) {
+  return at::full({}, finite ? 0.0 : 1.0);
+}
+
 TEST(GradientScaler, ScalesTheLossAndUnscalesGradients) {
   OneTensor problem;
   const GradientScaler scaler;
   scaler.scale(problem.x.sum() * 3).backward();
   EXPECT_FLOAT_EQ(problem.x.grad()[0].item<float>(), 3 * 65536);
-  EXPECT_TRUE(scaler.unscale(problem.updates));
+  EXPECT_FALSE(is_one(scaler.unscale(problem.updates)));
   EXPECT_FLOAT_EQ(problem.x.grad()[0].item<float>(), 3);
 }
 
@@ -32,10 +41,10 @@ TEST(GradientScaler, FindsInfinityAndNan) {
   for (const double bad : {INFINITY, -INFINITY, NAN}) {
     problem.set_gradient(1);
     problem.x.mutable_grad()[1] = bad;
-    EXPECT_FALSE(scaler.unscale(problem.updates)) << bad;
+    EXPECT_TRUE(is_one(scaler.unscale(problem.updates))) << bad;
   }
   problem.updates.zero_grad();
-  EXPECT_TRUE(scaler.unscale(problem.updates));
+  EXPECT_FALSE(is_one(scaler.unscale(problem.updates)));
 }
 
 // Three good steps in a row double the scale, a bad one halves it and starts the count again.
@@ -43,7 +52,7 @@ TEST(GradientScaler, FollowsWhatTheGradientsBear) {
   GradientScaler scaler({.initial_scale = 8, .growth_interval = 3});
   std::vector<double> scales;
   for (const bool finite : {true, true, false, true, true, true, true}) {
-    scaler.update(finite);
+    scaler.update(verdict(finite));
     scales.push_back(scaler.scale());
   }
   EXPECT_EQ(scales, (std::vector<double>{8, 8, 4, 4, 4, 8, 8}));
@@ -51,7 +60,7 @@ TEST(GradientScaler, FollowsWhatTheGradientsBear) {
 
 TEST(GradientScaler, DoesNotGrowBeyondFloat32) {
   GradientScaler scaler({.initial_scale = std::ldexp(1.0, 127), .growth_interval = 1});
-  scaler.update(true);
+  scaler.update(verdict(true));
   EXPECT_EQ(scaler.scale(), std::ldexp(1.0, 127));
 }
 
@@ -59,10 +68,10 @@ TEST(GradientScaler, StateContinues) {
   const GradientScalerOptions options{.initial_scale = 8, .growth_interval = 3};
   GradientScaler stopped(options), resumed(options);
   for (const bool finite : {false, true, true})
-    stopped.update(finite);
+    stopped.update(verdict(finite));
   resumed.load(stopped.state(), "state.pt");
   EXPECT_EQ(resumed.scale(), 4);
-  resumed.update(true);
+  resumed.update(verdict(true));
   EXPECT_EQ(resumed.scale(), 8);
   EXPECT_THROW(resumed.load({}, "state.pt"), Error);
 }
@@ -71,8 +80,8 @@ TEST(GradientScaler, NotEnabledPassesEverything) {
   OneTensor problem;
   GradientScaler scaler({.enabled = false});
   problem.set_gradient(INFINITY);
-  EXPECT_TRUE(scaler.unscale(problem.updates));
-  scaler.update(false);
+  EXPECT_FALSE(is_one(scaler.unscale(problem.updates)));
+  scaler.update(verdict(false));
   EXPECT_EQ(scaler.scale(), 1);
   const at::Tensor loss = at::ones({});
   EXPECT_TRUE(scaler.scale(loss).is_same(loss));

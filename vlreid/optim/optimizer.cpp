@@ -38,6 +38,12 @@ struct Optimizer::Bucket {
   double rate_factor = 1, weight_decay = 0;
 };
 
+// In the form that the fused kernels take.
+struct Optimizer::Corrections {
+  std::optional<at::Tensor> scale = {};     // the gradients are divided by it
+  std::optional<at::Tensor> is_broken = {}; // 1: no update
+};
+
 Optimizer::Optimizer(std::vector<ParameterGroup> groups, OptimizerOptions options)
     : groups_(std::move(groups)), options_(std::move(options)), slots_(groups_.size()) {
   const std::vector<std::string> known = {"Adam", "AdamW", "SGD"};
@@ -97,19 +103,23 @@ std::vector<Optimizer::Bucket> Optimizer::gather() {
   return gathered;
 }
 
-void Optimizer::update(Bucket& bucket, double rate, const std::optional<at::Tensor>& scale) const {
+void Optimizer::update(Bucket& bucket, double rate, const Corrections& corrections) const {
   if (options_.name == "SGD") {
     // A buffer of zeros makes the first step like every other: momentum * 0 + gradient.
     const at::TensorList buffers = options_.momentum == 0 ? at::TensorList() : at::TensorList(bucket.first);
     at::_fused_sgd_(bucket.parameters, bucket.gradients, buffers, bucket.weight_decay, options_.momentum,
                     rate, /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false, /*is_first_step=*/false,
-                    scale);
+                    corrections.scale, corrections.is_broken);
     return;
   }
-  at::_foreach_add_(bucket.steps, 1);
+  if (corrections.is_broken)
+    at::_foreach_add_(bucket.steps, 1 - *corrections.is_broken);
+  else
+    at::_foreach_add_(bucket.steps, 1);
   const auto run = [&](auto kernel) {
     kernel(bucket.parameters, bucket.gradients, bucket.first, bucket.second, at::TensorList(), bucket.steps,
-           rate, kBeta1, kBeta2, bucket.weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
+           rate, kBeta1, kBeta2, bucket.weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false,
+           corrections.scale, corrections.is_broken);
   };
   if (options_.name == "AdamW")
     run([](const auto&... arguments) { at::_fused_adamw_(arguments...); });
@@ -117,14 +127,15 @@ void Optimizer::update(Bucket& bucket, double rate, const std::optional<at::Tens
     run([](const auto&... arguments) { at::_fused_adam_(arguments...); });
 }
 
-void Optimizer::step(double learning_rate, double inverse_scale) {
+void Optimizer::step(double learning_rate, double inverse_scale, const at::Tensor& is_broken) {
   const c10::NoGradGuard no_grad;
+  Corrections corrections;
+  if (is_broken.defined()) corrections.is_broken = is_broken;
   for (Bucket& bucket : gather()) {
-    std::optional<at::Tensor> scale; // the kernels divide by it
-    if (inverse_scale != 1) {
-      scale = at::full({}, 1 / inverse_scale, bucket.parameters.front().options().dtype(at::kFloat));
-    }
-    update(bucket, learning_rate * bucket.rate_factor, scale);
+    if (inverse_scale != 1)
+      corrections.scale =
+          at::full({}, 1 / inverse_scale, bucket.parameters.front().options().dtype(at::kFloat));
+    update(bucket, learning_rate * bucket.rate_factor, corrections);
   }
 }
 

@@ -33,8 +33,9 @@ public:
   void zero_grad();
   // One update with the gradients present (tensors without one stay as they are, as in PyTorch) at
   // `learning_rate` times each group's factor. inverse_scale multiplies the gradients first (loss scaling).
-  // Same result for any number of threads.
-  void step(double learning_rate, double inverse_scale = 1);
+  // is_broken: [] float32 on the parameters' device; 1: nothing changes, 0 or undefined: an update. Reads
+  // nothing on the host. Same result for any number of threads.
+  void step(double learning_rate, double inverse_scale = 1, const at::Tensor& is_broken = {});
 
   // "NAME.exp_avg", "NAME.exp_avg_sq", "NAME.momentum", "NAME.step". The tensors are the optimiser's own.
   StateDict state() const;
@@ -56,7 +57,8 @@ private:
   std::span<const Field> fields() const; // of this kind of optimiser
   void fill(Slot& slot, const at::Tensor& parameter) const;
   std::vector<Bucket> gather(); // everything that has a gradient
-  void update(Bucket& bucket, double rate, const std::optional<at::Tensor>& scale) const;
+  struct Corrections;           // of one update's gradients
+  void update(Bucket& bucket, double rate, const Corrections& corrections) const;
 
   std::vector<ParameterGroup> groups_;
   OptimizerOptions options_;

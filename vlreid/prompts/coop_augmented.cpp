@@ -21,9 +21,10 @@ public:
     const at::Tensor words = rows_of(words_, labels); // [B, k, D]
     TextPrompt all;
     std::vector<at::Tensor> embeddings;
+    const std::vector<std::int64_t>& ends = ends_.of({prefixes_, suffixes_}, words.size(1));
     for (std::int64_t i = 0; i < sentences(); ++i) {
-      const TextPrompt one =
-          fill_sentence({prefixes_.slice(0, i, i + 1), suffixes_.slice(0, i, i + 1)}, words, {});
+      const TextPrompt one = fill_sentence({prefixes_.slice(0, i, i + 1), suffixes_.slice(0, i, i + 1)},
+                                           words, {}, {ends[static_cast<std::size_t>(i)]});
       embeddings.push_back(one.embeddings);
       all.end_positions.insert(all.end_positions.end(), one.end_positions.begin(), one.end_positions.end());
     }
@@ -36,6 +37,7 @@ public:
 private:
   at::Tensor words_;               // [I, k, D]
   at::Tensor prefixes_, suffixes_; // [S, p, D], [S, T - p - k, D]
+  SentenceEnds ends_;
 };
 
 bool is_table(const at::Tensor* tensor) {

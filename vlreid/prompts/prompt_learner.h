@@ -11,7 +11,7 @@ namespace vlreid {
 
 class PromptLearner : public torch::nn::Module {
 public:
-  // labels [B] int64: one prompt for each, in that order; undefined: all identities.
+  // labels [B] int64, best on the CPU: one prompt for each, in that order; undefined: all identities.
   virtual TextPrompt forward(const at::Tensor& labels) = 0;
   // Of one identity, whose text features are averaged; forward() has all prompts of the first sentence first.
   virtual std::int64_t sentences() const { return 1; }

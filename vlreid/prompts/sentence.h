@@ -23,11 +23,23 @@ Sentence sentence_like(const StateDict& state);
 // position.
 std::vector<std::int64_t> end_positions(const Sentence& sentence, std::int64_t learned);
 
-// prefix + words [B, k, D] + suffix -> [B, T, D]; rows of per-identity sentences are chosen by labels
-// (undefined: all).
-TextPrompt fill_sentence(const Sentence& sentence, const at::Tensor& words, const at::Tensor& labels);
+// The same, read from the device once, and again when somebody has changed the sentences: a training step
+// must not wait for them.
+class SentenceEnds {
+public:
+  const std::vector<std::int64_t>& of(const Sentence& sentence, std::int64_t learned);
 
-// Rows of a table per identity: all of them without labels.
+private:
+  std::vector<std::int64_t> ends_;
+  std::int64_t version_ = -1; // of the suffix
+};
+
+// prefix + words [B, k, D] + suffix -> [B, T, D]; rows of per-identity sentences, and of `ends` (one for each
+// sentence), are chosen by labels on the CPU (undefined: all).
+TextPrompt fill_sentence(const Sentence& sentence, const at::Tensor& words, const at::Tensor& labels,
+                         const std::vector<std::int64_t>& ends);
+
+// Rows of a table per identity: all of them without labels. The labels need not be on its device.
 at::Tensor rows_of(const at::Tensor& table, const at::Tensor& labels);
 
 } // namespace vlreid

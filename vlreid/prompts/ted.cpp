@@ -1,6 +1,7 @@
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/prompts/prompt_learner.h"
 #include "vlreid/prompts/sentence.h"
+#include "vlreid/tensor/transfer.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
@@ -24,16 +25,19 @@ public:
   }
 
   TextPrompt forward(const at::Tensor& labels) override {
-    const at::Tensor own = rows_of(per_identity_, labels);
+    const at::Tensor rows = labels.defined() ? on_device(labels, shared_.device()) : labels;
+    const at::Tensor own = rows_of(per_identity_, rows);
     const at::Tensor shared = shared_.expand({own.size(0), shared_.size(0), shared_.size(1)});
-    TextPrompt prompt = fill_sentence({prefix_, suffix_}, at::cat({shared, own}, 1), labels);
+    const Sentence sentence{prefix_, suffix_};
+    TextPrompt prompt = fill_sentence(sentence, at::cat({shared, own}, 1), labels,
+                                      ends_.of(sentence, shared.size(1) + own.size(1)));
     prompt.shared_positions += shared_.size(0);
     const std::int64_t begin = prefix_.size(1), middle = begin + shared_.size(0);
     for (std::size_t i = 0; i < deep_shared_.size(); ++i) {
       const auto block = static_cast<std::int64_t>(i) + 1;
       prompt.deep.push_back({.block = block, .position = begin, .vectors = deep_shared_[i].unsqueeze(0)});
       prompt.deep.push_back(
-          {.block = block, .position = middle, .vectors = rows_of(deep_per_identity_[i], labels)});
+          {.block = block, .position = middle, .vectors = rows_of(deep_per_identity_[i], rows)});
     }
     return prompt;
   }
@@ -48,6 +52,7 @@ private:
 
   at::Tensor per_identity_, shared_; // [I, m, D], [n, D]
   at::Tensor prefix_, suffix_;
+  SentenceEnds ends_;
   std::vector<at::Tensor> deep_shared_, deep_per_identity_;
 };
 

@@ -16,13 +16,15 @@ public:
   }
 
   TextPrompt forward(const at::Tensor& labels) override {
-    return fill_sentence(sentence_, rows_of(words_, labels), labels);
+    const at::Tensor words = rows_of(words_, labels);
+    return fill_sentence(sentence_, words, labels, ends_.of(sentence_, words.size(1)));
   }
   std::int64_t identities() const override { return words_.size(0); }
 
 private:
   at::Tensor words_; // [I, k, D]
   Sentence sentence_;
+  SentenceEnds ends_;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/reid/geometry.h"
 #include "vlreid/tensor/shape.h"
+#include "vlreid/tensor/transfer.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -181,13 +182,14 @@ at::Tensor ReidModel::class_offset(const at::Tensor& cameras, const at::Tensor& 
   require(options_.sie_view, views, "views");
   at::Tensor rows = options_.sie_camera ? cameras : views;
   if (options_.sie_camera && options_.sie_view) rows = cameras * *options_.views + views;
-  const bool is_known = rows.numel() == 0 || (rows.min().item<std::int64_t>() >= 0 &&
-                                              rows.max().item<std::int64_t>() < cv_embed_.size(0));
+  const bool is_known =
+      !rows.device().is_cpu() || rows.numel() == 0 ||
+      (rows.min().item<std::int64_t>() >= 0 && rows.max().item<std::int64_t>() < cv_embed_.size(0));
   VLREID_REQUIRE(is_known, ErrorKind::data, "cameras or views",
                  "a number outside the table of " + std::to_string(cv_embed_.size(0)),
                  "numbers of the training set",
                  "SIE does not carry over to another data set: use weights without it");
-  return options_.sie_coe * cv_embed_.index_select(0, rows.to(cv_embed_.device()));
+  return options_.sie_coe * cv_embed_.index_select(0, on_device(rows, cv_embed_.device()));
 }
 
 at::Tensor ReidModel::mixed(const at::Tensor& feature) const {
@@ -212,12 +214,16 @@ std::shared_ptr<const ImageInference> ReidModel::inference() {
   return inference_;
 }
 
+ImageFeatures ReidModel::features_with(const at::Tensor& images, const at::Tensor& class_offset) {
+  ImageFeatures features = inference()->forward(images, class_offset);
+  features.feature = mixed(features.feature);
+  return features;
+}
+
 ImageFeatures ReidModel::image_features(const at::Tensor& images, const at::Tensor& cameras,
                                         const at::Tensor& views) {
   const c10::NoGradGuard no_grad;
-  ImageFeatures features = inference()->forward(images, class_offset(cameras, views, images.size(0)));
-  features.feature = mixed(features.feature);
-  return features;
+  return features_with(images, class_offset(cameras, views, images.size(0)));
 }
 
 at::Tensor ReidModel::normed_by_neck(const Head& head, const at::Tensor& feature) const {
@@ -228,7 +234,12 @@ at::Tensor ReidModel::normed_by_neck(const Head& head, const at::Tensor& feature
 
 at::Tensor ReidModel::embed(const at::Tensor& images, const at::Tensor& cameras, const at::Tensor& views) {
   const c10::NoGradGuard no_grad;
-  const ImageFeatures features = image_features(images, cameras, views);
+  return embed_with(images, class_offset(cameras, views, images.size(0)));
+}
+
+at::Tensor ReidModel::embed_with(const at::Tensor& images, const at::Tensor& class_offset) {
+  const c10::NoGradGuard no_grad;
+  const ImageFeatures features = features_with(images, class_offset);
   if (options_.neck == NeckFeature::before) return at::cat({features.feature, features.proj}, 1);
   return at::cat({normed_by_neck(heads_[0], features.feature), normed_by_neck(heads_[1], features.proj)}, 1);
 }
@@ -265,11 +276,9 @@ at::Tensor ReidModel::text_features() {
   const c10::NoGradGuard no_grad;
   std::vector<at::Tensor> parts;
   const std::int64_t count = prompt_learner_ ? prompt_learner_->identities() : 1;
-  const auto options =
-      at::TensorOptions().dtype(at::kLong).device(image_encoder_->parameters().front().device());
   for (std::int64_t begin = 0; begin < count; begin += kIdentitiesAtOnce)
     parts.push_back(
-        encode_identities(at::arange(begin, std::min(count, begin + kIdentitiesAtOnce), options)));
+        encode_identities(at::arange(begin, std::min(count, begin + kIdentitiesAtOnce), at::kLong)));
   return at::cat(parts);
 }
 

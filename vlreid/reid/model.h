@@ -65,13 +65,15 @@ public:
   ReidModel(const StateDict& weights, ReidOptions options, const std::string& place);
 
   // Inference. images [B, 3, H, W] float32, normalised as the file's kind wants; cameras, views [B] int64,
-  // needed with SIE only.
+  // needed with SIE only, best on the CPU: only there are they compared with the table.
   at::Tensor embed(const at::Tensor& images, const at::Tensor& cameras = {},
                    const at::Tensor& views = {}); // [B, F] raw
   ImageFeatures image_features(const at::Tensor& images, const at::Tensor& cameras = {},
                                const at::Tensor& views = {});
   // What SIE adds to the class token, [B, D]; undefined without SIE.
   at::Tensor class_offset(const at::Tensor& cameras, const at::Tensor& views, std::int64_t batch) const;
+  // embed() with that; reads nothing on the host.
+  at::Tensor embed_with(const at::Tensor& images, const at::Tensor& class_offset);
   // What stage 1 compares with text: proj without SIE, [B, E] raw.
   at::Tensor project_images(const at::Tensor& images);
   // Makes the inference form from the present weights. Otherwise the first call of the above does; after
@@ -89,11 +91,13 @@ public:
   at::Tensor mixed(const at::Tensor& feature) const;
   // What PromptSRC's frozen encoder makes of the images, without gradients. REQUIRES: has_frozen_encoder().
   ImageFeatures frozen_features(const at::Tensor& images);
-  // Features of identities (labels [B]; undefined: all), differentiable, [B, E] raw. REQUIRES: has_prompts().
+  // Features of identities (labels [B], best on the CPU; undefined: all), differentiable, [B, E] raw.
+  // REQUIRES: has_prompts().
   at::Tensor encode_identities(const at::Tensor& labels);
   // The same of all identities without gradients, in parts.
   at::Tensor text_features();
-  // Of sentences, tokens [L, 77] -> [L, E] raw, differentiable. REQUIRES: has_token_embedding().
+  // Of sentences, tokens [L, 77] best on the CPU -> [L, E] raw, differentiable. REQUIRES:
+  // has_token_embedding().
   at::Tensor encode_text(const at::Tensor& tokens);
 
   // Hard sharing (spec/multimodal.md, section 8): the model of a second training set, child `second`, gives
@@ -141,6 +145,7 @@ private:
   void build_frozen_encoder(const StateDict& middle, const std::string& place);
   void check_sie(const std::string& place) const;
   std::shared_ptr<const ImageInference> inference();
+  ImageFeatures features_with(const at::Tensor& images, const at::Tensor& class_offset);
   at::Tensor normed_by_neck(const Head& head, const at::Tensor& feature) const;
 
   ReidOptions options_;

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -16,17 +17,16 @@ constexpr std::int64_t kBatches = 2; // that it holds
 
 BatchMemory::BatchMemory(std::int64_t batch_size, std::int64_t width, at::Device device)
     : features_(at::zeros({kBatches * batch_size, width}, at::TensorOptions().device(device))),
-      labels_(at::full({kBatches * batch_size}, -1, at::TensorOptions().dtype(at::kLong).device(device))),
-      next_(at::zeros({}, at::kLong)) {}
+      labels_(at::full({kBatches * batch_size}, -1, at::TensorOptions().dtype(at::kLong).device(device))) {}
 
 TripletMemory BatchMemory::with(const at::Tensor& features, const at::Tensor& labels) {
   const c10::NoGradGuard no_gradients;
   const std::int64_t count = features.size(0), room = features_.size(0);
   VLREID_ASSERT(count <= room);
-  const std::int64_t next = next_.item<std::int64_t>(), begin = std::min(next, room - count);
+  const std::int64_t begin = std::min(next_, room - count);
   features_.slice(0, begin, begin + count).copy_(features);
   labels_.slice(0, begin, begin + count).copy_(labels);
-  next_.fill_(next + count > room ? 0 : begin + count);
+  next_ = next_ + count > room ? 0 : begin + count;
   return {
       .features = features_, .labels = labels_, .own = at::arange(begin, begin + count, labels_.options())};
 }
@@ -35,14 +35,14 @@ StateDict BatchMemory::state() const {
   StateDict state;
   state.add("features", features_);
   state.add("labels", labels_);
-  state.add("next", next_);
+  state.add("next", at::scalar_tensor(next_, at::kLong));
   return state;
 }
 
 void BatchMemory::load(const StateDict& state) {
   features_.copy_(state.at("features"));
   labels_.copy_(state.at("labels"));
-  next_.copy_(state.at("next"));
+  next_ = state.at("next").item<std::int64_t>();
 }
 
 } // namespace vlreid

@@ -18,12 +18,13 @@ public:
   // Puts a batch in, features [B, E], labels [B], and gives the memory back with the batch's own places.
   TripletMemory with(const at::Tensor& features, const at::Tensor& labels);
 
-  // "features", "labels", "next"; the tensors are this object's own.
+  // "features", "labels", "next"; the first two are this object's own.
   StateDict state() const;
   void load(const StateDict& state);
 
 private:
-  at::Tensor features_, labels_, next_; // [M, E], [M] with -1 where nothing is, [] where the next batch goes
+  at::Tensor features_, labels_; // [M, E], [M] with -1 where nothing is
+  std::int64_t next_ = 0;        // where the next batch goes; the host's, so that nobody waits for a device
 };
 
 } // namespace vlreid

@@ -7,6 +7,7 @@
 
 #include "vlreid/base/random.h"
 #include "vlreid/tensor/span.h"
+#include "vlreid/tensor/transfer.h"
 
 namespace vlreid {
 namespace {
@@ -14,39 +15,50 @@ namespace {
 // Keeps the choice of sentences apart from what else is drawn for the same image: 'captions' in ASCII.
 constexpr std::uint64_t kCaptionPurpose = 0x63617074696f6e73;
 
-at::Tensor numbers(const std::vector<std::int64_t>& values, at::Device device) {
-  return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())}).to(device);
+at::Tensor numbers(const std::vector<std::int64_t>& values) {
+  return tensor_of<std::int64_t>(values, {static_cast<std::int64_t>(values.size())});
+}
+
+// The batch's images lie in memory that the device can read while the step before is computed.
+TrainingBatchesOptions with_memory_for(TrainingBatchesOptions options, at::Device device) {
+  options.memory = [device](std::size_t count) { return host_floats(count, device); };
+  return options;
 }
 
 class ImageSource : public BatchSource {
 public:
   ImageSource(std::span<const Record> records, const Sampler& sampler, const TrainingBatchesOptions& options,
               at::Device device)
-      : batches_(records, sampler, options), height_(options.transform.height),
-        width_(options.transform.width), device_(device) {}
+      : batches_(records, sampler, with_memory_for(options, device)), streams_(device),
+        height_(options.transform.height), width_(options.transform.width), device_(device) {}
 
   void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
+    streams_.finish_uploads();
     batches_.start_epoch(static_cast<std::uint64_t>(epoch), static_cast<std::size_t>(first_batch));
   }
   std::int64_t batch_count() const override { return static_cast<std::int64_t>(batches_.batch_count()); }
 
   std::optional<Batch> next() override {
+    // The pixels stay valid until the next batch: by then a CPU has done the step, and a GPU has a copy.
+    streams_.finish_uploads();
     const TrainingBatch* batch = batches_.next();
     if (batch == nullptr) return std::nullopt;
     const auto count = static_cast<std::int64_t>(batch->items.size());
-    // The pixels stay valid until the next call; the step is done by then.
-    at::Tensor images = at::from_blob(batch->images.data(), {count, 3, height_, width_}, at::kFloat);
+    const at::Tensor images = at::from_blob(batch->images.data(), {count, 3, height_, width_}, at::kFloat);
+    const at::Tensor identities = numbers(batch->identities);
     return Batch{.items = batch->items,
-                 .identities = numbers(batch->identities, device_),
-                 .cameras = numbers(batch->cameras, device_),
-                 .views = numbers(batch->views, device_),
-                 .images = images.to(device_),
-                 .features = {}};
+                 .identities = on_device(identities, device_),
+                 .cameras = numbers(batch->cameras),
+                 .views = numbers(batch->views),
+                 .images = streams_.upload(images),
+                 .features = {},
+                 .host_identities = identities};
   }
   double wait_seconds() const override { return batches_.wait_seconds(); }
 
 private:
   TrainingBatches batches_;
+  CopyStreams streams_; // behind what it copies from: it ends first
   std::int64_t height_, width_;
   at::Device device_;
 };
@@ -113,7 +125,7 @@ public:
     std::vector<std::int64_t> labels;
     for (const Record& record : records)
       labels.push_back(record.identity);
-    labels_ = numbers(labels, device);
+    labels_ = numbers(labels);
   }
 
   void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
@@ -125,18 +137,20 @@ public:
   std::optional<Batch> next() override {
     if (next_ >= batches_.size()) return std::nullopt;
     const std::vector<std::size_t>& items = batches_[next_++];
-    const at::Tensor rows = numbers({items.begin(), items.end()}, device_);
+    const at::Tensor rows = numbers({items.begin(), items.end()});
+    const at::Tensor identities = labels_.index_select(0, rows);
     return Batch{.items = items,
-                 .identities = labels_.index_select(0, rows),
+                 .identities = on_device(identities, device_),
                  .cameras = {},
                  .views = {},
                  .images = {},
-                 .features = features_.index_select(0, rows)};
+                 .features = features_.index_select(0, on_device(rows, device_)),
+                 .host_identities = identities};
   }
 
 private:
   const Sampler& sampler_;
-  at::Tensor features_, labels_; // [N, E], [N]
+  at::Tensor features_, labels_; // [N, E], [N] on the CPU
   at::Device device_;
   BatchList batches_;
   std::size_t next_ = 0;
@@ -144,11 +158,8 @@ private:
 
 class CaptionSource : public BatchSource {
 public:
-  CaptionSource(std::unique_ptr<BatchSource> images, TokenisedCaptions captions, std::uint64_t seed,
-                at::Device device)
-      : images_(std::move(images)), captions_(std::move(captions)), seed_(seed), device_(device) {
-    captions_.tokens = captions_.tokens.to(device);
-  }
+  CaptionSource(std::unique_ptr<BatchSource> images, TokenisedCaptions captions, std::uint64_t seed)
+      : images_(std::move(images)), captions_(std::move(captions)), seed_(seed) {}
 
   void start_epoch(std::int64_t epoch, std::int64_t first_batch) override {
     epoch_ = static_cast<std::uint64_t>(epoch);
@@ -163,7 +174,7 @@ public:
     std::vector<std::int64_t> rows;
     for (const std::size_t item : batch->items)
       rows.push_back(chosen_row(item));
-    batch->tokens = captions_.tokens.index_select(0, numbers(rows, device_));
+    batch->tokens = captions_.tokens.index_select(0, numbers(rows));
     return batch;
   }
 
@@ -177,7 +188,6 @@ private:
   std::unique_ptr<BatchSource> images_;
   TokenisedCaptions captions_;
   std::uint64_t seed_, epoch_ = 1;
-  at::Device device_;
 };
 
 class SetSource : public BatchSource {
@@ -196,6 +206,7 @@ public:
     if (!batch || batch->items.front() < second_begins_) return batch;
     batch->set = 1;
     batch->identities = batch->identities - first_identities_;
+    if (batch->host_identities.defined()) batch->host_identities = batch->host_identities - first_identities_;
     return batch;
   }
 
@@ -213,9 +224,8 @@ std::unique_ptr<BatchSource> make_set_source(std::unique_ptr<BatchSource> source
 }
 
 std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> images,
-                                                 TokenisedCaptions captions, std::uint64_t seed,
-                                                 at::Device device) {
-  return std::make_unique<CaptionSource>(std::move(images), std::move(captions), seed, device);
+                                                 TokenisedCaptions captions, std::uint64_t seed) {
+  return std::make_unique<CaptionSource>(std::move(images), std::move(captions), seed);
 }
 
 std::unique_ptr<BatchSource> make_image_source(std::span<const Record> records, const Sampler& sampler,

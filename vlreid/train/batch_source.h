@@ -53,7 +53,6 @@ std::unique_ptr<BatchSource> make_set_source(std::unique_ptr<BatchSource> source
 // The images of another source, each with one of its sentences, another in every epoch: which one follows
 // from (seed, epoch, image) alone.
 std::unique_ptr<BatchSource> make_caption_source(std::unique_ptr<BatchSource> images,
-                                                 TokenisedCaptions captions, std::uint64_t seed,
-                                                 at::Device device);
+                                                 TokenisedCaptions captions, std::uint64_t seed);
 
 } // namespace vlreid

@@ -204,7 +204,7 @@ private:
         labels, {.batch_size = static_cast<std::size_t>(stage.solver.batch_size), .seed = seed});
     const TrainingBatchesOptions images = image_options(config_, options_, stage, config_.input.train_size);
     const std::unique_ptr<BatchSource> source =
-        make_caption_source(make_image_source(records_, *sampler, images, device_), captions_, seed, device_);
+        make_caption_source(make_image_source(records_, *sampler, images, device_), captions_, seed);
     StageTrainer trainer(*model_, stage, stage_trainer_options(stage, config_, options_));
     loop.run_stage(stage, trainer, *source, seed);
   }

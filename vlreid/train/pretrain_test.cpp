@@ -219,7 +219,7 @@ private:
 TEST(Captions, EveryEpochDrawsOneOfTheImagesOwn) {
   const TokenisedCaptions captions{.tokens = at::arange(6, at::kLong).view({6, 1}),
                                    .first_row = {0, 3, 4, 6}};
-  const auto source = make_caption_source(std::make_unique<Items>(), captions, 1, at::kCPU);
+  const auto source = make_caption_source(std::make_unique<Items>(), captions, 1);
   std::set<std::int64_t> seen;
   for (std::int64_t epoch = 1; epoch <= 30; ++epoch) {
     source->start_epoch(epoch, 0);

@@ -107,22 +107,34 @@ void RunLoop::run_batch(const Stage& stage, StageTrainer& trainer, const Batch& 
   // Dropout of a step follows from its place alone, so a resumed run draws the same.
   Random random({seed_, static_cast<std::uint64_t>(place_.epoch), static_cast<std::uint64_t>(place_.batch)});
   at::manual_seed((static_cast<std::uint64_t>(random.bits()) << 32) | random.bits());
-  last_report_ = trainer.step(batch, place_.epoch, share_of_epoch(stage, place_.batch + 1, batches));
-  if (!std::isfinite(last_report_.loss)) diverged(stage, batch, last_report_.loss);
+  UnreadReport report =
+      trainer.enqueue(batch, place_.epoch, share_of_epoch(stage, place_.batch + 1, batches));
   ++place_.batch;
-  means_.loss += last_report_.loss;
-  means_.accuracy += last_report_.accuracy.value_or(0);
-  ++means_.batches;
+  const bool is_at_once = report.numbers.device().is_cpu(); // nothing is gained by waiting there
+  unsettled_.push_back(
+      {.report = std::move(report), .items = batch.items, .place = place_, .stage = stage.number});
+  if (is_at_once || place_.batch % stage.solver.log_period == 0 || place_.batch == batches) settle();
 }
 
-void RunLoop::diverged(const Stage& stage, const Batch& batch, double loss) const {
+void RunLoop::settle() {
+  for (const Unsettled& step : unsettled_) {
+    last_report_ = step.report.read();
+    if (!std::isfinite(last_report_.loss)) diverged(step, last_report_.loss);
+    means_.loss += last_report_.loss;
+    means_.accuracy += last_report_.accuracy.value_or(0);
+    ++means_.batches;
+  }
+  unsettled_.clear();
+}
+
+void RunLoop::diverged(const Unsettled& step, double loss) const {
   std::string images;
-  for (std::size_t i = 0; i < std::min(kNamedImages, batch.items.size()); ++i)
-    images += (i == 0 ? "" : ", ") + hooks_.path_of(batch.items[i]);
-  if (batch.items.size() > kNamedImages)
-    images += fmt::format(" and {} more", batch.items.size() - kNamedImages);
+  for (std::size_t i = 0; i < std::min(kNamedImages, step.items.size()); ++i)
+    images += (i == 0 ? "" : ", ") + hooks_.path_of(step.items[i]);
+  if (step.items.size() > kNamedImages)
+    images += fmt::format(" and {} more", step.items.size() - kNamedImages);
   fail(ErrorKind::diverged,
-       {.place = fmt::format("stage {}, epoch {}, batch {}", stage.number, place_.epoch, place_.batch + 1),
+       {.place = fmt::format("stage {}, epoch {}, batch {}", step.stage, step.place.epoch, step.place.batch),
         .found = fmt::format("a loss of {} on the images {}", loss, images),
         .expected = "a finite loss",
         .remedy = "lower BASE_LR or look at these images; the last good state and checkpoints are in " +
@@ -161,12 +173,14 @@ void RunLoop::after_batch(const StageTrainer& trainer) {
   try {
     throw_if_stopped();
   } catch (const Stopped&) {
+    settle();
     require_finite(trainer);
     save(trainer.state());
     log_info("vlreid", "stopped; the state is saved, --resume goes on from here");
     throw;
   }
   if (seconds_since(last_save_) < save_every_seconds_) return;
+  settle();
   require_finite(trainer);
   save(trainer.state());
 }

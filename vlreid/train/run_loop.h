@@ -45,6 +45,9 @@ public:
 private:
   void run_epoch(const Stage& stage, StageTrainer& trainer, BatchSource& source, Progress& progress);
   void run_batch(const Stage& stage, StageTrainer& trainer, const Batch& batch, std::int64_t batches);
+  // Reads what steps have reported since the last time, all at once: the only wait for the device between two
+  // evaluations.
+  void settle();
   void log_batch(const Stage& stage, const StageTrainer& trainer, std::int64_t batches);
   void end_epoch(const Stage& stage, const StageTrainer& trainer, double seconds, double waited,
                  std::int64_t images);
@@ -55,7 +58,15 @@ private:
   void save(const StateDict& trainer);
   // Weights that an update has spoiled must not replace good ones in a file.
   void require_finite(const StageTrainer& trainer) const;
-  [[noreturn]] void diverged(const Stage& stage, const Batch& batch, double loss) const;
+
+  // A step that the device may not have finished.
+  struct Unsettled {
+    UnreadReport report;
+    std::vector<std::size_t> items;
+    RunPlace place; // after the step
+    int stage;      // number
+  };
+  [[noreturn]] void diverged(const Unsettled& step, double loss) const;
 
   RunFolder& folder_;
   std::shared_ptr<ReidModel> model_;
@@ -66,6 +77,7 @@ private:
   EpochMeans means_;
   double best_map_ = -1;
   StepReport last_report_;
+  std::vector<Unsettled> unsettled_;
   std::chrono::steady_clock::time_point last_save_;
 };
 

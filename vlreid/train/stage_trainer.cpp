@@ -4,12 +4,14 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "vlreid/base/error.h"
+#include "vlreid/tensor/span.h"
 #include "vlreid/train/trainable.h"
 
 namespace vlreid {
@@ -56,12 +58,13 @@ void widen(LossInputs& inputs) {
     wide(*tensor);
 }
 
-std::optional<double> accuracy_of(const LossInputs& inputs) {
+// [] float32, undefined without logits.
+at::Tensor accuracy_of(const LossInputs& inputs) {
   const at::Tensor logits = inputs.text_logits.defined() ? inputs.text_logits
                             : inputs.scores.empty()      ? at::Tensor()
                                                          : inputs.scores.front();
-  if (!logits.defined()) return std::nullopt;
-  return (logits.detach().argmax(1) == inputs.labels).to(at::kFloat).mean().item<double>();
+  if (!logits.defined()) return {};
+  return (logits.detach().argmax(1) == inputs.labels).to(at::kFloat).mean();
 }
 
 at::Device device_of(const ReidModel& model) {
@@ -77,7 +80,7 @@ StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrai
                                    .encoder_weight_decay = stage.encoder_weight_decay}),
                  {.name = stage.solver.optimizer, .momentum = stage.solver.momentum}),
       schedule_(schedules().at(stage.schedule)(schedule_options(stage.solver))) {
-  if (options.precision == Precision::f16) scaler_.emplace();
+  if (options.precision == Precision::f16) scaler_.emplace(GradientScalerOptions{}, device_of(model));
   if (stage.average) average_.emplace(model, *stage.average, stage.solver.max_epochs);
   if (has_loss(stage, kMemoryLoss))
     for (int set = 0; set < (model.has_second() ? 2 : 1); ++set)
@@ -93,16 +96,33 @@ StageTrainer::StageTrainer(ReidModel& model, const Stage& stage, const StageTrai
   }
 }
 
-at::Tensor StageTrainer::total_loss(const LossInputs& inputs, std::int64_t epoch, StepReport& report) const {
-  at::Tensor total;
+StepReport UnreadReport::read() const {
+  const at::Tensor here = numbers.to(at::kCPU);
+  const std::span<const float> values = span_of<float>(here);
+  StepReport report{.loss = values[0], .images = images};
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    report.terms.emplace_back(terms[i], values[1 + i]);
+  if (has_accuracy) report.accuracy = values.back();
+  return report;
+}
+
+UnreadReport StageTrainer::add_losses(const LossInputs& inputs, std::int64_t epoch, at::Tensor& total) const {
+  UnreadReport report;
+  std::vector<at::Tensor> numbers(1); // the total is first
   for (const LossTerm& term : stage_.losses) {
     if (epoch < term.first_epoch) continue;
     const at::Tensor value = losses().at(term.loss)(inputs, stage_.loss_options);
-    report.terms.emplace_back(term.loss, value.item<double>());
+    report.terms.push_back(term.loss);
+    numbers.push_back(value.detach());
     const at::Tensor weighted = term.weight * value;
     total = total.defined() ? total + weighted : weighted;
   }
-  return total;
+  numbers.front() = total.detach();
+  const at::Tensor accuracy = accuracy_of(inputs);
+  report.has_accuracy = accuracy.defined();
+  if (report.has_accuracy) numbers.push_back(accuracy);
+  report.numbers = at::stack(numbers);
+  return report;
 }
 
 // The memory begins with the loss: features of long ago would be those of another encoder.
@@ -114,9 +134,9 @@ void StageTrainer::remember(LossInputs& inputs, const Batch& batch, std::int64_t
     inputs.memory = memories_[static_cast<std::size_t>(batch.set)].with(inputs.proj, inputs.labels);
 }
 
-StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch, double share) {
+UnreadReport StageTrainer::enqueue(const Batch& batch, std::int64_t epoch, double share) {
   const at::AutoGradMode with_gradients(true);
-  StepReport report{.images = static_cast<std::int64_t>(batch.items.size())};
+  UnreadReport report;
   at::Tensor loss;
   {
     const AutocastScope autocast(device_of(model_).type(), options_.precision);
@@ -124,11 +144,11 @@ StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch, double sha
     widen(inputs);
     inputs.centers = centers_;
     remember(inputs, batch, epoch);
-    report.accuracy = accuracy_of(inputs);
-    loss = total_loss(inputs, epoch, report);
+    report = add_losses(inputs, epoch, loss);
   }
-  report.loss = loss.item<double>();
-  if (!std::isfinite(report.loss)) return report;
+  report.images = static_cast<std::int64_t>(batch.items.size());
+  const at::Tensor is_broken = loss.detach().isfinite().logical_not().to(at::kFloat);
+  is_broken_ = is_broken_.defined() ? is_broken_.maximum(is_broken) : is_broken;
   at::Tensor scaled = options_.accumulate > 1 ? loss / static_cast<double>(options_.accumulate) : loss;
   if (scaler_) scaled = scaler_->scale(scaled);
   scaled.backward();
@@ -138,26 +158,25 @@ StepReport StageTrainer::step(const Batch& batch, std::int64_t epoch, double sha
 
 void StageTrainer::update(double rate) {
   gathered_ = 0;
-  bool is_finite = true;
+  at::Tensor is_broken = std::exchange(is_broken_, {});
   if (scaler_) {
-    is_finite = scaler_->unscale(optimizer_);
-    if (center_optimizer_) is_finite = scaler_->unscale(*center_optimizer_) && is_finite;
-    scaler_->update(is_finite);
+    at::Tensor is_infinite = scaler_->unscale(optimizer_);
+    if (center_optimizer_) is_infinite = is_infinite.maximum(scaler_->unscale(*center_optimizer_));
+    scaler_->update(is_infinite);
+    is_broken = is_broken.defined() ? is_broken.maximum(is_infinite) : is_infinite;
   }
-  if (is_finite) {
-    optimizer_.step(rate);
-    if (center_optimizer_) update_centers();
-    step_->after_update();
-  }
+  optimizer_.step(rate, 1, is_broken);
+  if (center_optimizer_) update_centers(is_broken);
+  step_->after_update();
   optimizer_.zero_grad();
   if (center_optimizer_) center_optimizer_->zero_grad();
 }
 
 // COMPAT: the centres move as if their loss had weight 1.
-void StageTrainer::update_centers() {
+void StageTrainer::update_centers(const at::Tensor& is_broken) {
   for (const LossTerm& term : stage_.losses)
     if (term.loss == "center" && term.weight != 0)
-      center_optimizer_->step(stage_.solver.center_learning_rate, 1 / term.weight);
+      center_optimizer_->step(stage_.solver.center_learning_rate, 1 / term.weight, is_broken);
 }
 
 void StageTrainer::finish_epoch(std::int64_t epoch) {

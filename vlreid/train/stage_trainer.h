@@ -25,6 +25,17 @@ struct StepReport {
   std::int64_t images = 0;
 };
 
+// The same on the device, where the step may still be going on.
+struct UnreadReport {
+  at::Tensor numbers;             // [1 + terms] float32, and the accuracy if there is one: as in StepReport
+  std::vector<std::string> terms; // names
+  bool has_accuracy = false;
+  std::int64_t images = 0;
+
+  // Waits for the step.
+  StepReport read() const;
+};
+
 struct StageTrainerOptions {
   Precision precision = Precision::f32;
   std::int64_t accumulate = 1; // batches whose gradients are averaged for one update
@@ -40,10 +51,15 @@ public:
   // Puts the model into the mode that the stage trains in: before the first step, and after every evaluation.
   void begin() const { step_->begin(); }
 
-  // Forward, backward and, each `accumulate` batches, an update with the rate of `epoch` (from 1). A loss
-  // that is not finite updates nothing and is the report's loss. `share`, in (0, 1]: how much of the epoch is
-  // done with this batch, for a rate that changes with every step; 1 is the rate of the whole epoch.
-  StepReport step(const Batch& batch, std::int64_t epoch, double share = 1);
+  // Forward, backward and, each `accumulate` batches, an update with the rate of `epoch` (from 1), put on the
+  // device without waiting for it. A loss that is not finite updates nothing and is the report's loss.
+  // `share`, in (0, 1]: how much of the epoch is done with this batch, for a rate that changes with every
+  // step; 1 is the rate of the whole epoch.
+  UnreadReport enqueue(const Batch& batch, std::int64_t epoch, double share = 1);
+  // The same, done.
+  StepReport step(const Batch& batch, std::int64_t epoch, double share = 1) {
+    return enqueue(batch, epoch, share).read();
+  }
   // At the end of an epoch: makes the update of a last incomplete group of batches; averages the model where
   // the stage says so.
   void finish_epoch(std::int64_t epoch);
@@ -63,10 +79,10 @@ public:
   void load(const StateDict& state, const std::string& place);
 
 private:
-  at::Tensor total_loss(const LossInputs& inputs, std::int64_t epoch, StepReport& report) const;
+  UnreadReport add_losses(const LossInputs& inputs, std::int64_t epoch, at::Tensor& total) const;
   void remember(LossInputs& inputs, const Batch& batch, std::int64_t epoch);
   void update(double rate);
-  void update_centers();
+  void update_centers(const at::Tensor& is_broken);
 
   ReidModel& model_;
   Stage stage_;
@@ -80,6 +96,7 @@ private:
   std::vector<BatchMemory> memories_; // of each set; none without a loss over them
   at::Tensor centers_;
   std::int64_t gathered_ = 0; // batches since the last update
+  at::Tensor is_broken_;      // [] float32, 1: the loss of one of them is not finite
 };
 
 } // namespace vlreid

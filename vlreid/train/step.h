@@ -14,14 +14,16 @@ namespace vlreid {
 
 struct Stage;
 
-// On the model's device.
+// On the model's device but for what the host has to know: nobody waits for a device to tell a number back.
 struct Batch {
-  std::vector<std::size_t> items;        // which training records, [B]
-  at::Tensor identities, cameras, views; // [B] int64
-  at::Tensor images;                     // [B, 3, H, W] float32, normalised; undefined in cached stages
-  at::Tensor features;                   // [B, E] raw, cached; undefined elsewhere
+  std::vector<std::size_t> items; // which training records, [B]
+  at::Tensor identities;          // [B] int64
+  at::Tensor cameras, views;      // [B] int64 on the CPU
+  at::Tensor images;              // [B, 3, H, W] float32, normalised; undefined in cached stages
+  at::Tensor features;            // [B, E] raw, cached; undefined elsewhere
   int set = 0; // 1: of the second set of hard sharing, whose model has its own words and classifiers
-  at::Tensor tokens = {}; // [B, 77] int64 of a sentence each; undefined without captions
+  at::Tensor tokens = {};          // [B, 77] int64 on the CPU, of a sentence each; undefined without captions
+  at::Tensor host_identities = {}; // `identities` on the CPU; undefined where they are there anyway
 };
 
 class Step {

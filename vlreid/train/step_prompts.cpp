@@ -1,3 +1,4 @@
+#include "vlreid/tensor/transfer.h"
 #include "vlreid/train/recipe.h"
 #include "vlreid/train/step.h"
 
@@ -16,13 +17,14 @@ public:
   void begin() override { model_.eval(); }
 
   LossInputs forward(const Batch& batch) override {
-    const auto [identities, places, unused] =
-        at::_unique2(batch.identities, /*sorted=*/true, /*return_inverse=*/true);
+    const at::Tensor& labels = batch.host_identities.defined() ? batch.host_identities : batch.identities;
+    const auto [identities, places, unused] = at::_unique2(labels, /*sorted=*/true, /*return_inverse=*/true);
     LossInputs inputs;
     inputs.labels = batch.identities;
     inputs.image_features =
         is_cached_ ? batch.features : model_.image_encoder().forward(batch.images, {}).proj;
-    inputs.text_features = model_.of_set(batch.set).encode_identities(identities).index_select(0, places);
+    const at::Tensor texts = model_.of_set(batch.set).encode_identities(identities);
+    inputs.text_features = texts.index_select(0, on_device(places, texts.device()));
     return inputs;
   }
   bool uses_cached_features() const override { return is_cached_; }
