@@ -194,5 +194,23 @@ TEST(HugePages, LeaveWhatTheMemoryHolds) {
   EXPECT_EQ(std::count(numbers.begin(), numbers.end(), 7), 3 << 20);
 }
 
+TEST(FilePages, ComeBackWhenSomebodyLooks) {
+  const TempFolder folder;
+  const std::string text(300'000, 'x');
+  AtomicFile file(folder.path() / "pages");
+  file.write(text);
+  file.commit();
+  const MappedFile mapped(folder.path() / "pages");
+  forget_file_pages(mapped.bytes().data() + 5000, 100'000);
+  forget_file_pages(mapped.bytes().data(), mapped.bytes().size());
+  EXPECT_TRUE(std::equal(text.begin(), text.end(), reinterpret_cast<const char*>(mapped.bytes().data())));
+}
+
+TEST(FilePages, OfOtherMemoryStay) {
+  const std::vector<int> numbers(1 << 20, 7);
+  forget_file_pages(numbers.data(), numbers.size() * sizeof(int));
+  EXPECT_EQ(std::count(numbers.begin(), numbers.end(), 7), 1 << 20);
+}
+
 } // namespace
 } // namespace vlreid

@@ -1,6 +1,7 @@
 #include "vlreid/base/files.h"
 
 #include "vlreid/base/error.h"
+#include "vlreid/base/memory.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -86,6 +87,7 @@ MappedFile::MappedFile(const fs::path& path) : path_(path.string()) {
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) fail_errno(errno, path_, "cannot map it");
   data_ = static_cast<const std::byte*>(address);
+  add_file_mapping(data_, size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -100,7 +102,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  remove_file_mapping(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 std::string read_text(const fs::path& path, std::uint64_t max_bytes) {

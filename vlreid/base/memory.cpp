@@ -7,8 +7,38 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <iterator>
+#include <map>
+#include <mutex>
 
 namespace vlreid {
+namespace {
+
+// Whole pages of the range: all that it touches, or only those within.
+enum class Edges { outside, inside };
+struct PageRange {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+};
+
+PageRange pages_of(std::uintptr_t begin, std::uintptr_t end, Edges edges) {
+  constexpr std::uintptr_t kPage = 4096;
+  const std::uintptr_t up = kPage - 1;
+  if (edges == Edges::outside) return {begin / kPage * kPage, (end + up) / kPage * kPage};
+  return {(begin + up) / kPage * kPage, end / kPage * kPage};
+}
+
+struct FileMappings {
+  std::mutex mutex;
+  std::map<std::uintptr_t, std::uintptr_t> ends; // by their beginnings
+};
+
+FileMappings& file_mappings() {
+  static FileMappings mappings;
+  return mappings;
+}
+
+} // namespace
 
 void map_large_blocks() {
 #ifdef __GLIBC__
@@ -19,12 +49,34 @@ void map_large_blocks() {
 
 void prefer_huge_pages([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) {
 #ifdef MADV_HUGEPAGE
-  constexpr std::uintptr_t kPage = 4096;
-  const auto begin = reinterpret_cast<std::uintptr_t>(memory);
-  const std::uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-  const std::uintptr_t end = (begin + bytes) / kPage * kPage;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+  const auto first = reinterpret_cast<std::uintptr_t>(memory);
+  const PageRange pages = pages_of(first, first + bytes, Edges::inside);
+  if (pages.begin < pages.end)
+    ::madvise(reinterpret_cast<void*>(pages.begin), pages.end - pages.begin, MADV_HUGEPAGE);
 #endif
+}
+
+void forget_file_pages(const void* memory, std::size_t bytes) {
+  const auto first = reinterpret_cast<std::uintptr_t>(memory);
+  FileMappings& files = file_mappings();
+  const std::lock_guard lock(files.mutex); // the mapping stays while its pages go
+  const auto after = files.ends.upper_bound(first);
+  if (after == files.ends.begin()) return;
+  const auto [begin, end] = *std::prev(after);
+  if (first >= end || bytes > end - first) return;
+  const PageRange pages = pages_of(first, first + bytes, Edges::outside);
+  ::madvise(reinterpret_cast<void*>(pages.begin), pages.end - pages.begin, MADV_DONTNEED);
+}
+
+void add_file_mapping(const void* memory, std::size_t bytes) {
+  const auto first = reinterpret_cast<std::uintptr_t>(memory);
+  const std::lock_guard lock(file_mappings().mutex);
+  file_mappings().ends.emplace(first, first + bytes);
+}
+
+void remove_file_mapping(const void* memory) {
+  const std::lock_guard lock(file_mappings().mutex);
+  file_mappings().ends.erase(reinterpret_cast<std::uintptr_t>(memory));
 }
 
 } // namespace vlreid

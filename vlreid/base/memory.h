@@ -16,4 +16,12 @@ void map_large_blocks();
 // stays what it is. Thread safe.
 void prefer_huge_pages(const void* memory, std::size_t bytes);
 
+// Gives the pages of this range back where it lies in a MappedFile; they are read again when somebody looks.
+// Other memory is left alone. Thread safe.
+void forget_file_pages(const void* memory, std::size_t bytes);
+
+// What forget_file_pages() may touch; called by MappedFile.
+void add_file_mapping(const void* memory, std::size_t bytes);
+void remove_file_mapping(const void* memory);
+
 } // namespace vlreid

@@ -41,6 +41,19 @@ void load_module(torch::nn::Module& module, const StateDict& state, const std::s
     at::Tensor(tensor).copy_(state.at(name));
 }
 
+void adopt_state(torch::nn::Module& module, const StateDict& state, const std::string& place) {
+  require_tensors(state, expected_tensors(module), place);
+  const c10::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : state_of(module)) {
+    const at::Tensor& given = state.at(name);
+    at::Tensor own = tensor;
+    if (given.scalar_type() == own.scalar_type() && given.device() == own.device() && given.is_contiguous())
+      own.set_data(given.detach());
+    else
+      own.copy_(given);
+  }
+}
+
 std::int64_t count_blocks(const StateDict& state, const std::string& prefix) {
   std::int64_t count = 0;
   for (const auto& [name, tensor] : state) {

@@ -19,6 +19,10 @@ std::vector<ExpectedTensor> expected_tensors(const torch::nn::Module& module);
 // tensor.
 void load_module(torch::nn::Module& module, const StateDict& state, const std::string& place);
 
+// The same without copies where the module's type allows it: its tensors are then those of the state, and
+// nothing may write to them.
+void adopt_state(torch::nn::Module& module, const StateDict& state, const std::string& place);
+
 // How many numbers follow `prefix` in the names ("transformer.resblocks.0.ln_1.weight", ...): 1 + the
 // largest, or 0.
 std::int64_t count_blocks(const StateDict& state, const std::string& prefix);

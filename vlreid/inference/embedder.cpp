@@ -32,7 +32,7 @@ InferenceType inference_type(const std::string& dtype) {
 
 ReidOptions reid_options(const EmbedderOptions& options) {
   const ModelSettings& settings = options.settings;
-  ReidOptions made{.inference = inference_type(options.dtype)};
+  ReidOptions made{.inference = inference_type(options.dtype), .uses_weights_in_place = true};
   if (settings.input_size) made.image = Grid{(*settings.input_size)[0], (*settings.input_size)[1]};
   if (settings.stride) {
     VLREID_REQUIRE((*settings.stride)[0] == (*settings.stride)[1], ErrorKind::config, "MODEL.STRIDE_SIZE",

@@ -2,6 +2,7 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/nn/block_ops.h"
+#include "vlreid/tensor/untouched_zeros.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
@@ -32,7 +33,7 @@ at::Tensor Attention::split_heads(const at::Tensor& x, std::int64_t parts) const
 }
 
 PackedAttention::PackedAttention(std::int64_t width, std::int64_t heads) : Attention(width, heads) {
-  in_proj_weight = register_parameter("in_proj_weight", at::zeros({3 * width, width}));
+  in_proj_weight = register_parameter("in_proj_weight", untouched_zeros({3 * width, width}));
   in_proj_bias = register_parameter("in_proj_bias", at::zeros({3 * width}));
   out_proj = register_module("out_proj", std::make_shared<Linear>(LinearShape{.in = width, .out = width}));
 }

@@ -1,5 +1,7 @@
 #include "vlreid/nn/layers.h"
 
+#include "vlreid/tensor/untouched_zeros.h"
+
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/layer_norm.h>
@@ -16,7 +18,7 @@ constexpr double kBatchNormEpsilon = 1e-5;
 } // namespace
 
 Linear::Linear(LinearShape shape) : shape_(shape) {
-  weight = register_parameter("weight", at::zeros({shape.out, shape.in}));
+  weight = register_parameter("weight", untouched_zeros({shape.out, shape.in}));
   if (shape.has_bias) bias = register_parameter("bias", at::zeros({shape.out}));
 }
 
@@ -51,7 +53,7 @@ at::Tensor BatchNorm::forward(const at::Tensor& x) {
 }
 
 Conv::Conv(ConvShape shape) : shape_(shape) {
-  weight = register_parameter("weight", at::zeros({shape.out, shape.in, shape.kernel, shape.kernel}));
+  weight = register_parameter("weight", untouched_zeros({shape.out, shape.in, shape.kernel, shape.kernel}));
 }
 
 at::Tensor Conv::forward(const at::Tensor& x) const {

@@ -2,11 +2,13 @@
 
 #include "vlreid/adapters/lora.h"
 #include "vlreid/base/error.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/encoders/clip.h"
 #include "vlreid/encoders/module_state.h"
 #include "vlreid/reid/geometry.h"
 #include "vlreid/tensor/shape.h"
 #include "vlreid/tensor/transfer.h"
+#include "vlreid/tensor/untouched_zeros.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -65,7 +67,7 @@ StateDict with_table_for(const ImageEncoder& encoder, StateDict state, PositionR
 } // namespace
 
 TokenTable::TokenTable(std::int64_t words, std::int64_t width)
-    : weight(register_parameter("weight", at::zeros({words, width}))) {}
+    : weight(register_parameter("weight", untouched_zeros({words, width}))) {}
 
 ReidModel::ReidModel(const StateDict& weights, ReidOptions options, const std::string& place)
     : options_(std::move(options)), family_(detect_family(weights, place)) {
@@ -108,7 +110,10 @@ void ReidModel::build(const StateDict& middle, const std::string& place) {
     const PositionResize kind = options_.resize.value_or(PositionResize::bilinear);
     state = with_table_for(*image_encoder_, std::move(state), kind);
   }
-  load_module(*this, state, place);
+  if (options_.uses_weights_in_place && !options_.adapter.is_merged)
+    adopt_state(*this, state, place);
+  else
+    load_module(*this, state, place);
   if (options_.adapter.is_merged) {
     if (Transformer* blocks = image_encoder_->transformer()) unmerge_lora(*blocks);
     if (text_encoder_) unmerge_lora(text_encoder_->blocks());
@@ -201,6 +206,8 @@ at::Tensor ReidModel::mixed(const at::Tensor& feature) const {
 void ReidModel::prepare_inference() {
   const std::scoped_lock lock(inference_mutex_);
   inference_ = image_encoder_->make_inference(options_.inference);
+  for (const auto& [name, tensor] : state_of(*image_encoder_))
+    if (tensor.is_cpu()) forget_file_pages(tensor.const_data_ptr(), tensor.nbytes());
 }
 
 void ReidModel::release_inference() {

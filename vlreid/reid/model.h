@@ -39,6 +39,9 @@ struct ReidOptions {
   // PromptSRC's second encoder is kept, for training; nothing else reads it.
   bool keeps_frozen_encoder = false;
   InferenceType inference = {};
+  // For inference alone: the model's tensors are those of the given weights, most often a mapped file, rather
+  // than copies. Nothing may write to them.
+  bool uses_weights_in_place = false;
 };
 
 // Scores and metric features of the training form; all raw.

@@ -3,6 +3,7 @@
 #include "vlreid/tensor/dtype.h"
 #include "vlreid/tensor/shape.h"
 #include "vlreid/tensor/span.h"
+#include "vlreid/tensor/untouched_zeros.h"
 
 #include <ATen/Context.h>
 #include <ATen/ops/zeros.h>
@@ -64,6 +65,15 @@ TEST(Span, CopiesThereAndBack) {
   EXPECT_EQ(span_of<float>(tensor)[4], 5);
   EXPECT_THROW(span_of<float>(tensor.t()), Error);
   EXPECT_THROW(tensor_of<float>(numbers, {2, 2}), Error);
+}
+
+TEST(UntouchedZeros, AreZerosThatCanBeWritten) {
+  for (const std::int64_t width : {1, 30, 700}) {
+    at::Tensor zeros = untouched_zeros({3, width, 500});
+    EXPECT_TRUE(zeros.equal(at::zeros({3, width, 500})));
+    zeros.fill_(2);
+    EXPECT_EQ(zeros.sum().item<double>(), 3000.0 * static_cast<double>(width));
+  }
 }
 
 } // namespace
