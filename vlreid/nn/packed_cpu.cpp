@@ -1,4 +1,4 @@
-#include "vlreid/base/error.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/base/thread_pool.h"
 #include "vlreid/nn/one_query_attention.h"
 #include "vlreid/nn/packed.h"
@@ -62,8 +62,11 @@ constexpr std::int64_t kPartWidth = 768;
 
 Layer layer_of(const at::Tensor& weight, const at::Tensor& bias, ProductType type) {
   const at::Tensor rows = weight.to(at::kFloat).contiguous();
-  return {.weight = pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1), type),
-          .bias = bias.defined() ? values_of(bias) : Floats()};
+  Layer layer{.weight = pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1), type),
+              .bias = bias.defined() ? values_of(bias) : Floats()};
+  // Weights in a mapped file need not stay in memory beside their packed form.
+  forget_file_pages(rows.const_data_ptr(), rows.nbytes());
+  return layer;
 }
 
 std::vector<MlpPart> mlp_of(const Mlp& mlp, ProductType type) {

@@ -2,11 +2,10 @@
 #include <cstring>
 
 #include "vlreid/base/error.h"
+#include "vlreid/base/memory.h"
 #include "vlreid/products/kernel_parts.h"
 #include "vlreid/products/products.h"
 #include "vlreid/products/selection.h"
-
-#include <sys/mman.h>
 
 namespace vlreid {
 namespace {
@@ -27,7 +26,7 @@ Lines::Lines(std::int64_t count) {
   const std::int64_t alignment = is_large ? kHugePage : kLineBytes;
   void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc();
-  if (is_large) madvise(memory, bytes, MADV_HUGEPAGE); // advice: without it everything works as well
+  if (is_large) prefer_huge_pages(memory, bytes);
   lines_.reset(static_cast<Line*>(memory));
 }
 
