@@ -79,7 +79,7 @@ TEST(GraphReplay, EqualsThePlainCall) {
   }
   EXPECT_EQ(replay.captures(), 2u); // of 4 rows and of 3; 2 rows came once
   EXPECT_EQ(fake_cuda::graphs().captured - before.captured, 2);
-  EXPECT_EQ(fake_cuda::graphs().replayed - before.replayed, 3 + 2); // the first after a capture is its check
+  EXPECT_EQ(fake_cuda::graphs().replayed - before.replayed, 4 + 2); // the first after a capture is its check
 }
 
 TEST(GraphReplay, WhatCannotBeCapturedStaysPlain) {
@@ -105,8 +105,10 @@ TEST(GraphReplay, ACaptureWithOtherNumbersIsNotUsed) {
 TEST(GraphReplay, OnACpuTheFunctionIsCalled) {
   int calls = 0;
   GraphReplay replay([&](const std::vector<at::Tensor>& inputs) { return inputs[0] + ++calls; });
-  for (const std::int64_t rows : {3, 3, 3, 1})
-    EXPECT_TRUE(at::equal(replay({at::full({rows}, 1.0)}), at::full({rows}, 1.0 + calls)));
+  for (const std::int64_t rows : {3, 3, 3, 1}) {
+    const at::Tensor result = replay({at::full({rows}, 1.0)});
+    EXPECT_TRUE(at::equal(result, at::full({rows}, 1.0 + calls)));
+  }
   EXPECT_EQ(calls, 4);
   EXPECT_EQ(replay.captures(), 0u);
 }
@@ -204,6 +206,7 @@ Trained train_on(const Method& method, at::Device device, Precision precision) {
       const Batch there = moved(batch, device);
       fake_cuda::forget_waits();
       unread.push_back(trainer.enqueue(there, 10 + 8 * i)); // of several rates
+      if (i == 0) continue;                                 // reads once where the sentences end
       for (const std::string& wait : fake_cuda::waits())
         result.waits.push_back(stage.step + ": " + wait);
     }
@@ -307,8 +310,10 @@ struct Embedded {
 
 Embedded embed_on(const std::string& device, const std::string& dtype, TestViews views,
                   std::span<const std::string> paths) {
+  ModelSettings settings;
+  settings.input_size = std::array<std::int64_t, 2>{64, 32};
   Embedder embedder({.weights = weights_file("vit"),
-                     .settings = {.input_size = std::array<std::int64_t, 2>{64, 32}},
+                     .settings = settings,
                      .device = device,
                      .dtype = dtype,
                      .batch_size = 4,

@@ -73,6 +73,8 @@ void finish(c10::StreamId stream) {
 // Views of one memory as tensors of the other kind of device.
 at::Tensor as_kind(const at::Tensor& from, at::Device device) {
   if (!from.defined()) return from;
+  if (from.numel() == 0 && device.is_cpu()) // an operator may give it its size
+    return at::empty_strided(from.sizes(), from.strides(), from.options().device(device));
   return at::for_blob(from.unsafeGetTensorImpl()->mutable_data(), from.sizes())
       .strides(from.strides())
       .deleter([storage = from.storage()](void*) {})
@@ -161,10 +163,15 @@ public:
     return as_kind(host, kDevice);
   }
 
-  // Nothing here changes the sizes of what exists.
+  // Empty tensors that wait for a result take its memory and size; nothing else here changes its size.
   void check_sizes(const c10::OperatorHandle& op) const {
-    for (const auto& [alias, device] : pairs_)
-      TORCH_CHECK(!device.defined() || alias.sizes() == device.sizes(), op.schema().name(), " resizes");
+    for (const auto& [alias, device] : pairs_) {
+      if (!device.defined() || alias.sizes() == device.sizes()) continue;
+      TORCH_CHECK(device.numel() == 0, op.schema().name(), " resizes");
+      const at::Tensor result = as_kind(alias, kDevice);
+      device.unsafeGetTensorImpl()->set_storage_keep_dtype(result.storage());
+      device.unsafeGetTensorImpl()->set_sizes_and_strides(result.sizes(), result.strides());
+    }
   }
 
 private:
