@@ -163,11 +163,12 @@ public:
     return as_kind(host, kDevice);
   }
 
-  // Empty tensors that wait for a result take its memory and size; nothing else here changes its size.
+  // Empty tensors that wait for a result, and the operator that resizes; nothing else here changes a size.
   void check_sizes(const c10::OperatorHandle& op) const {
     for (const auto& [alias, device] : pairs_) {
       if (!device.defined() || alias.sizes() == device.sizes()) continue;
-      TORCH_CHECK(device.numel() == 0, op.schema().name(), " resizes");
+      TORCH_CHECK(device.numel() == 0 || op.schema().name() == "aten::resize_", op.schema().name(),
+                  " resizes");
       const at::Tensor result = as_kind(alias, kDevice);
       device.unsafeGetTensorImpl()->set_storage_keep_dtype(result.storage());
       device.unsafeGetTensorImpl()->set_sizes_and_strides(result.sizes(), result.strides());
