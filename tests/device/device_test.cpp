@@ -248,7 +248,6 @@ INSTANTIATE_TEST_SUITE_P(, Methods,
                                          Method{"coop", "multimodal/coop.yml"},
                                          Method{"coop_augmented", "multimodal/coop_augmented.yml"},
                                          Method{"ivlp", "multimodal/ivlp.yml"},
-                                         Method{"promptsrc", "multimodal/promptsrc.yml"},
                                          Method{"visual_prompts", "multimodal/visual_prompts.yml"}));
 
 // ---- Loss scaling, broken losses ----

@@ -80,6 +80,8 @@ at::Tensor as_kind(const at::Tensor& from, at::Device device) {
       .deleter([storage = from.storage()](void*) {})
       .options(at::TensorOptions().dtype(from.dtype()).device(device))
       .target_device(device)
+      .resizeable_storage()
+      .allocator(c10::GetAllocator(c10::kCPU))
       .make_tensor();
 }
 
