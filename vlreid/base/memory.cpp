@@ -56,6 +56,17 @@ void prefer_huge_pages([[maybe_unused]] const void* memory, [[maybe_unused]] std
 #endif
 }
 
+void* map_memory(std::size_t bytes) {
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  prefer_huge_pages(memory, bytes);
+  return memory;
+}
+
+void unmap_memory(void* memory, std::size_t bytes) {
+  ::munmap(memory, bytes);
+}
+
 void forget_file_pages(const void* memory, std::size_t bytes) {
   const auto first = reinterpret_cast<std::uintptr_t>(memory);
   FileMappings& files = file_mappings();

@@ -16,6 +16,11 @@ void map_large_blocks();
 // stays what it is. Thread safe.
 void prefer_huge_pages(const void* memory, std::size_t bytes);
 
+// Memory of its own from the system, zeros, with prefer_huge_pages(); mappings that lie beside each other
+// share such pages. nullptr where there is none. Thread safe.
+void* map_memory(std::size_t bytes);
+void unmap_memory(void* memory, std::size_t bytes); // of the same size
+
 // Gives the pages of this range back where it lies in a MappedFile; they are read again when somebody looks.
 // Other memory is left alone. Thread safe.
 void forget_file_pages(const void* memory, std::size_t bytes);

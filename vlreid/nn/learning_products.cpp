@@ -2,6 +2,7 @@
 
 #include "vlreid/base/thread_pool.h"
 #include "vlreid/nn/pooled_product.h"
+#include "vlreid/nn/scratch.h"
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
@@ -49,17 +50,21 @@ Matrix transposed(const Matrix& x) {
   return {x.values, x.columns, x.rows, x.stride, !x.is_transposed};
 }
 
-// B as panels, divided into parts of its dimensions.
+// B as panels, divided into parts of its dimensions. Used for one B after the other: it keeps its memory.
 class DeepPanels {
 public:
-  explicit DeepPanels(const Matrix& b) : depth_(b.columns) {
-    const std::int64_t parts = std::max<std::int64_t>((depth_ + kDepth - 1) / kDepth, 1);
-    for (std::int64_t part = 0; part < parts; ++part) {
-      begins_.push_back(depth_ * part / parts);
-      parts_.emplace_back(b.rows, depth_ * (part + 1) / parts - begins_.back());
+  void pack(const Matrix& b) {
+    const std::int64_t depth = b.columns;
+    count_ = std::max<std::int64_t>((depth + kDepth - 1) / kDepth, 1);
+    begins_.clear();
+    while (std::ssize(parts_) < count_)
+      parts_.emplace_back(0, 0);
+    for (std::int64_t part = 0; part < count_; ++part) {
+      begins_.push_back(depth * part / count_);
+      parts_[part].resize(b.rows, depth * (part + 1) / count_ - begins_.back());
     }
     const std::int64_t panels = parts_.front().panels();
-    shared_pool().parallel_for(parts * panels, 4, [&](std::size_t begin, std::size_t end, int) {
+    shared_pool().parallel_for(count_ * panels, 4, [&](std::size_t begin, std::size_t end, int) {
       for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i)
         fill(i / panels, i % panels, b);
     });
@@ -70,12 +75,12 @@ public:
   // out = a b^T + bias, or out += a b^T
   void multiply_with(const Matrix& a, const Epilogue& epilogue, ProductOutput out) const {
     const auto [most, unit] = strip_sizes();
-    const Strips strips(a.rows, most, unit);
+    const Strips strips(a.rows, most, unit, shared_pool().size());
     shared_pool().parallel_for(strips.count(), 1, [&](std::size_t begin, std::size_t end, int) {
       thread_local PackedRows rows;
       for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
         const std::int64_t first = strips.begin(i), count = strips.begin(i + 1) - first;
-        for (std::size_t part = 0; part < parts_.size(); ++part) {
+        for (std::int64_t part = 0; part < count_; ++part) {
           const Panels& panels = parts_[part];
           const float* from = a.at_column(begins_[part]);
           if (a.is_transposed)
@@ -102,19 +107,31 @@ private:
     std::int64_t most, unit;
   };
   StripSizes strip_sizes() const {
-    return {rows_that_stay_in_cache(parts_.back()), rows_at_once(parts_.back())}; // the deepest
+    const Panels& deepest = parts_[count_ - 1];
+    return {rows_that_stay_in_cache(deepest), rows_at_once(deepest)};
   }
 
-  std::int64_t depth_;
+  std::int64_t count_ = 0;           // of parts
   std::vector<std::int64_t> begins_; // of the parts' dimensions
-  std::vector<Panels> parts_;
+  std::vector<Panels> parts_;        // these and some for later
 };
+
+// Lives as long as the program: a graph that holds packed weights may too.
+ScratchStore<DeepPanels>& panel_store() {
+  static auto& store = *new ScratchStore<DeepPanels>;
+  return store;
+}
 
 } // namespace
 
 struct WeightProduct::Packed {
-  DeepPanels panels;
+  ScratchStore<DeepPanels>::Loan panels;
   at::Tensor bias; // contiguous, or undefined
+
+  Packed(const Matrix& b, const at::Tensor& given_bias) : panels(panel_store().borrow()) {
+    panels->pack(b);
+    if (given_bias.defined()) bias = given_bias.contiguous();
+  }
 };
 
 WeightProduct::WeightProduct(const at::Tensor& factor, const at::Tensor& bias, std::int64_t rows)
@@ -123,8 +140,7 @@ WeightProduct::WeightProduct(const at::Tensor& factor, const at::Tensor& bias, s
   const bool is_stored_transposed = factor.stride(0) == 1;
   const at::Tensor stored = readable(is_stored_transposed ? factor.t() : factor);
   const Matrix b = is_stored_transposed ? matrix_of(stored) : transposed(matrix_of(stored));
-  packed_ = std::make_shared<const Packed>(
-      Packed{DeepPanels(b), bias.defined() ? bias.contiguous() : at::Tensor()});
+  packed_ = std::make_shared<const Packed>(b, bias);
 }
 
 WeightProduct WeightProduct::forward(const at::Tensor& weight, const at::Tensor& bias, std::int64_t rows) {
@@ -139,8 +155,8 @@ void WeightProduct::into(at::Tensor& out, const at::Tensor& rows) const {
   if (packed_ != nullptr) {
     const at::Tensor a = readable(rows);
     const float* bias = packed_->bias.defined() ? packed_->bias.const_data_ptr<float>() : nullptr;
-    packed_->panels.multiply_with(matrix_of(a), {.bias = bias},
-                                  {out.mutable_data_ptr<float>(), out.stride(0)});
+    packed_->panels->multiply_with(matrix_of(a), {.bias = bias},
+                                   {out.mutable_data_ptr<float>(), out.stride(0)});
   } else if (bias_.defined()) {
     at::addmm_out(out, bias_, rows, factor_);
   } else {
@@ -165,10 +181,11 @@ void add_transposed_product(at::Tensor& sum, const at::Tensor& a, const at::Tens
   }
   if (is_new) sum = at::empty({a.size(1), b.size(1)}, a.options());
   const at::Tensor left = readable(a), right = readable(b);
-  DeepPanels(transposed(matrix_of(right)))
-      .multiply_with(transposed(matrix_of(left)),
-                     {.kind = is_new ? Epilogue::Kind::store : Epilogue::Kind::add},
-                     {sum.mutable_data_ptr<float>(), sum.stride(0)});
+  const auto panels = panel_store().borrow();
+  panels->pack(transposed(matrix_of(right)));
+  panels->multiply_with(transposed(matrix_of(left)),
+                        {.kind = is_new ? Epilogue::Kind::store : Epilogue::Kind::add},
+                        {sum.mutable_data_ptr<float>(), sum.stride(0)});
 }
 
 } // namespace vlreid

@@ -56,9 +56,17 @@ struct Block {
   OneQueryAttention first; // of the last block
   Layer out;
   std::vector<MlpPart> mlp;
+
+  std::int64_t hidden_width() const {
+    std::int64_t width = 0;
+    for (const MlpPart& part : mlp)
+      width += part.fc.weight.rows();
+    return width;
+  }
 };
 
 constexpr std::int64_t kPartWidth = 768;
+constexpr std::int64_t kRowsNormed = 16; // by a thread at a time
 
 Layer layer_of(const at::Tensor& weight, const at::Tensor& bias, ProductType type) {
   const at::Tensor rows = weight.to(at::kFloat).contiguous();
@@ -131,7 +139,8 @@ struct Stream {
 
 // What a pass needs beside x.
 struct Buffers {
-  Scratch answers, attended, token, hidden;
+  Scratch answers, attended, normed, hidden, token;
+  PooledRows rows;
 };
 
 // Of each thread of the pool.
@@ -163,14 +172,10 @@ public:
     Stream stream{.x = tokens.mutable_data_ptr<float>(), .batch = tokens.size(0), .tokens = tokens.size(1)};
     stream.answers = buffers->answers.room_for(stream.rows() * 3 * width_);
     stream.attended = buffers->attended.room_for(stream.rows() * width_);
-    for_strips(stream, [&](Strip strip) { ask(stream, 0, strip); });
-    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) {
-      attend_all(stream);
-      for_strips(stream, [&](Strip strip) {
-        finish(stream, blocks_[i], strip);
-        ask(stream, i + 1, strip);
-      });
-    }
+    if (are_few(stream.rows(), blocks_.front().out.weight))
+      run_in_pieces(stream, *buffers);
+    else
+      run_in_strips(stream);
     ReadToken token{.before_last_block = at::empty({stream.batch, width_}, tokens.options()),
                     .after_last_block = at::empty({stream.batch, width_}, tokens.options())};
     run_last(stream, *buffers, token);
@@ -182,6 +187,60 @@ private:
     std::int64_t begin, count; // rows
     StripScratch& scratch;
   };
+
+  // All blocks but the last, strip by strip: for many rows.
+  void run_in_strips(const Stream& stream) const {
+    for_strips(stream, [&](Strip strip) { ask(stream, 0, strip); });
+    for (std::size_t i = 0; i + 1 < blocks_.size(); ++i) {
+      attend_all(stream);
+      for_strips(stream, [&](Strip strip) {
+        finish(stream, blocks_[i], strip);
+        ask(stream, i + 1, strip);
+      });
+    }
+  }
+
+  // Likewise product by product, each shared by all threads: for few rows.
+  void run_in_pieces(const Stream& stream, Buffers& buffers) const {
+    const std::int64_t rows = stream.rows();
+    float* normed = buffers.normed.room_for(rows * width_);
+    for (const Block& block : blocks_) {
+      insert_prompt(stream, block, 0, rows);
+      if (&block == &blocks_.back()) return;
+      norm_on_pool(block.ln_1, stream, normed);
+      buffers.rows.load({normed, rows}, block.in.weight);
+      buffers.rows.multiply(block.in.weight, block.in.epilogue(Epilogue::Kind::store),
+                            {stream.answers, 3 * width_});
+      attend_all(stream);
+      buffers.rows.load({stream.attended, rows}, block.out.weight);
+      buffers.rows.multiply(block.out.weight, block.out.epilogue(Epilogue::Kind::add), {stream.x, width_});
+      norm_on_pool(block.ln_2, stream, normed);
+      add_mlp(block, {normed, rows}, buffers, stream.x);
+    }
+  }
+
+  void norm_on_pool(const Norm& norm, const Stream& stream, float* normed) const {
+    shared_pool().parallel_for(stream.rows(), kRowsNormed, [&](std::size_t begin, std::size_t end, int) {
+      norm(stream.x + begin * width_, static_cast<std::int64_t>(end - begin), normed + begin * width_);
+    });
+  }
+
+  // x += mlp(normed)
+  void add_mlp(const Block& block, RowBlock normed, Buffers& buffers, float* x) const {
+    PooledRows& rows = buffers.rows;
+    float* hidden = buffers.hidden.room_for(normed.rows * block.hidden_width());
+    rows.load(normed, block.mlp.front().fc.weight);
+    for (std::int64_t column = 0; const MlpPart& part : block.mlp) {
+      rows.multiply(part.fc.weight, part.fc.epilogue(Epilogue::Kind::quick_gelu),
+                    {hidden + column, block.hidden_width()});
+      column += part.fc.weight.rows();
+    }
+    for (const MlpPart& part : block.mlp) {
+      rows.load({hidden, normed.rows, block.hidden_width()}, part.proj.weight);
+      rows.multiply(part.proj.weight, part.proj.epilogue(Epilogue::Kind::add), {x, width_});
+      hidden += part.fc.weight.rows();
+    }
+  }
 
   // Narrow numbers where there are instructions for them; else float32, which needs no conversion.
   static ProductType attention_type(ProductType type) {
@@ -199,11 +258,11 @@ private:
     });
   }
 
-  // The rows of the strip that a block's own prompt replaces: the last n of each sequence.
-  void insert_prompt(const Stream& stream, const Block& block, const Strip& strip) const {
+  // Those of the rows that a block's own prompt replaces: the last n of each sequence.
+  void insert_prompt(const Stream& stream, const Block& block, std::int64_t begin, std::int64_t count) const {
     const std::int64_t prompts = static_cast<std::int64_t>(block.prompt.size()) / width_;
     if (prompts == 0) return;
-    for (std::int64_t row = strip.begin; row < strip.begin + strip.count; ++row) {
+    for (std::int64_t row = begin; row < begin + count; ++row) {
       const std::int64_t number = row % stream.tokens - (stream.tokens - prompts);
       if (number < 0) continue;
       std::memcpy(stream.x + row * width_, block.prompt.data() + number * width_, width_ * sizeof(float));
@@ -213,7 +272,7 @@ private:
   // LayerNorm and the products that attention works on; the last block has another way (run_last).
   void ask(const Stream& stream, std::size_t number, const Strip& strip) const {
     const Block& block = blocks_[number];
-    insert_prompt(stream, block, strip);
+    insert_prompt(stream, block, strip.begin, strip.count);
     if (number + 1 == blocks_.size()) return;
     float* normed = strip.scratch.normed.room_for(strip.count * width_);
     block.ln_1(stream.x + strip.begin * width_, strip.count, normed);
@@ -298,14 +357,7 @@ private:
     multiply_on_pool({attended, batch}, block.out.weight, block.out.epilogue(Epilogue::Kind::add),
                      {x, width_});
     block.ln_2(x, batch, normed);
-    for (const MlpPart& part : block.mlp) {
-      const std::int64_t hidden_width = part.fc.weight.rows();
-      float* hidden = buffers.hidden.room_for(batch * hidden_width);
-      multiply_on_pool({normed, batch}, part.fc.weight, part.fc.epilogue(Epilogue::Kind::quick_gelu),
-                       {hidden, hidden_width});
-      multiply_on_pool({hidden, batch}, part.proj.weight, part.proj.epilogue(Epilogue::Kind::add),
-                       {x, width_});
-    }
+    add_mlp(block, {normed, batch}, buffers, x);
   }
 
   std::vector<Block> blocks_;

@@ -11,12 +11,17 @@ std::int64_t divided_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
+// Pieces of a product for each thread: the last ones end at nearly the same time.
+constexpr std::int64_t kPieces = 12;
+// Below so many tiles a strip for each thread is too low: reading the weights takes longer than the products.
+constexpr std::int64_t kTilesOfStrip = 6;
+constexpr std::int64_t kColumnUnit = 2 * Panels::kPanelRows; // no tile is wider
+
 } // namespace
 
-Strips::Strips(std::int64_t rows, std::int64_t most, std::int64_t unit)
+Strips::Strips(std::int64_t rows, std::int64_t most, std::int64_t unit, std::int64_t workers)
     : rows_(rows), unit_(unit), units_(divided_up(rows, unit)) {
-  const std::int64_t threads = shared_pool().size();
-  count_ = divided_up(divided_up(rows, most), threads) * threads;
+  count_ = divided_up(divided_up(rows, most), workers) * workers;
   count_ =
       std::clamp<std::int64_t>(count_, std::min<std::int64_t>(units_, 1), std::max<std::int64_t>(units_, 1));
 }
@@ -26,7 +31,7 @@ std::int64_t Strips::begin(std::int64_t strip) const {
 }
 
 Strips strips_for(std::int64_t rows, const Panels& b) {
-  return {rows, rows_that_stay_in_cache(b), rows_at_once(b)};
+  return {rows, rows_that_stay_in_cache(b), rows_at_once(b), shared_pool().size()};
 }
 
 Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type) {
@@ -38,25 +43,50 @@ Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type) {
   return panels;
 }
 
+void PooledRows::load(RowBlock a, const Panels& b) {
+  strips_ = Strips(a.rows, rows_that_stay_in_cache(b), rows_at_once(b), 1);
+  if (static_cast<std::int64_t>(packed_.size()) < strips_.count()) packed_.resize(strips_.count());
+  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
+  shared_pool().parallel_for(strips_.count(), 1, [&](std::size_t strip, std::size_t, int) {
+    const std::int64_t first = strips_.begin(strip), count = strips_.begin(strip + 1) - first;
+    packed_[strip].load({a.values + first * stride, count, stride}, b);
+  });
+}
+
+void PooledRows::multiply(const Panels& b, const Epilogue& epilogue, ProductOutput out) const {
+  const std::int64_t strips = strips_.count();
+  if (strips == 0) return;
+  const std::int64_t shares = divided_up(kPieces * shared_pool().size(), strips);
+  const std::int64_t width = divided_up(divided_up(b.rows(), kColumnUnit), shares) * kColumnUnit;
+  // Strips of the same columns follow each other: the threads read the same weights at the same time.
+  const std::int64_t pieces = divided_up(b.rows(), width) * strips;
+  shared_pool().parallel_for(pieces, 1, [&](std::size_t piece, std::size_t, int) {
+    const std::int64_t strip = static_cast<std::int64_t>(piece) % strips;
+    const std::int64_t column = static_cast<std::int64_t>(piece) / strips * width;
+    Epilogue part = epilogue;
+    if (part.bias != nullptr) part.bias += column;
+    vlreid::multiply(packed_[strip], b, {column, std::min(width, b.rows() - column)}, part,
+                     {out.values + strips_.begin(strip) * out.stride + column, out.stride});
+  });
+}
+
+bool are_few(std::int64_t rows, const Panels& b) {
+  return rows < kTilesOfStrip * rows_at_once(b) * shared_pool().size();
+}
+
 void multiply_on_pool(RowBlock a, const Panels& b, const Epilogue& epilogue, ProductOutput out) {
-  ThreadPool& pool = shared_pool();
+  if (are_few(a.rows, b)) {
+    thread_local PooledRows rows;
+    rows.load(a, b);
+    return rows.multiply(b, epilogue, out);
+  }
   const Strips strips = strips_for(a.rows, b);
   const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
-  // Few rows: several threads share a strip, each with some of the columns.
-  const std::int64_t shares = divided_up(pool.size(), std::max<std::int64_t>(strips.count(), 1));
-  const std::int64_t share_columns = divided_up(divided_up(b.rows(), 32), shares) * 32;
-  pool.parallel_for(strips.count() * shares, 1, [&](std::size_t begin, std::size_t end, int) {
+  shared_pool().parallel_for(strips.count(), 1, [&](std::size_t strip, std::size_t, int) {
     thread_local PackedRows rows;
-    for (auto item = static_cast<std::int64_t>(begin); item < static_cast<std::int64_t>(end); ++item) {
-      const std::int64_t first = strips.begin(item / shares), count = strips.begin(item / shares + 1) - first;
-      const std::int64_t column = item % shares * share_columns;
-      const std::int64_t columns = std::min(share_columns, b.rows() - column);
-      if (columns <= 0) continue;
-      rows.load({a.values + first * stride, count, stride}, b);
-      Epilogue part = epilogue;
-      if (part.bias != nullptr) part.bias += column;
-      multiply(rows, b, {column, columns}, part, {out.values + first * out.stride + column, out.stride});
-    }
+    const std::int64_t first = strips.begin(strip), count = strips.begin(strip + 1) - first;
+    rows.load({a.values + first * stride, count, stride}, b);
+    multiply(rows, b, {0, b.rows()}, epilogue, {out.values + first * out.stride, out.stride});
   });
 }
 

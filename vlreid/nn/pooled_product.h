@@ -3,13 +3,15 @@
 
 #include "vlreid/products/products.h"
 
+#include <vector>
+
 namespace vlreid {
 
 // Rows cut into strips of nearly equal size, each a multiple of `unit` rows but the last: at most `most` rows
-// a strip, and as many strips for one thread as for the other.
+// a strip, and a multiple of `workers` strips where there are so many units.
 class Strips {
 public:
-  Strips(std::int64_t rows, std::int64_t most, std::int64_t unit);
+  Strips(std::int64_t rows, std::int64_t most, std::int64_t unit, std::int64_t workers);
   std::int64_t count() const { return count_; }
   std::int64_t begin(std::int64_t strip) const; // first row; begin(count()) is the end
 
@@ -17,11 +19,27 @@ private:
   std::int64_t rows_, unit_, units_, count_;
 };
 
-// For products of rows with `b`.
+// For products of rows with `b`: as many strips for one thread as for the other.
 Strips strips_for(std::int64_t rows, const Panels& b);
 
 // All of B's rows, filled by all threads.
 Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type);
+
+// A few rows, packed once for products with several Panels of the same dims and type. The threads share each
+// product in pieces of some columns, so that every thread reads its part of the weights and not all of them.
+class PooledRows {
+public:
+  void load(RowBlock a, const Panels& b);
+  // out = rows b^T and what the epilogue does with it.
+  void multiply(const Panels& b, const Epilogue& epilogue, ProductOutput out) const;
+
+private:
+  Strips strips_{0, 1, 1, 1};
+  std::vector<PackedRows> packed_; // [strips]; grows and is never cleared
+};
+
+// Whether rows are so few that strips for all threads would be too low, and PooledRows are faster.
+bool are_few(std::int64_t rows, const Panels& b);
 
 // out = a b^T and what the epilogue does with it, for any number of rows.
 void multiply_on_pool(RowBlock a, const Panels& b, const Epilogue& epilogue, ProductOutput out);

@@ -14,10 +14,7 @@ namespace vlreid {
 class Scratch {
 public:
   float* room_for(std::int64_t count) {
-    if (count > count_) {
-      lines_ = Lines((count + kFloatsPerLine - 1) / kFloatsPerLine);
-      count_ = count;
-    }
+    lines_.make_room((count + kFloatsPerLine - 1) / kFloatsPerLine);
     return data();
   }
   float* data() const { return reinterpret_cast<float*>(lines_.get()); }
@@ -25,7 +22,6 @@ public:
 private:
   static constexpr std::int64_t kFloatsPerLine = sizeof(Lines::Line) / sizeof(float);
   Lines lines_;
-  std::int64_t count_ = 0;
 };
 
 // Objects that calls in progress borrow. Thread safe.

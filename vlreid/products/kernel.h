@@ -54,7 +54,7 @@ struct TileArguments {
   std::int64_t ahead_lines = 0;
 };
 
-// Some rows of A as one group of cells.
+// Some rows of A as one group of cells, or of B as a panel.
 struct PackArguments {
   const float* rows = nullptr; // the first number of the first row; nullptr with count 0
   std::int64_t stride = 0;     // floats from row to row
@@ -90,7 +90,8 @@ struct ProductKernel {
   int line_multiple = 1; // lines are filled up to
   bool is_split = false; // numbers are a sum of two, taken three times over (ProductType::bf16x3)
   void (*tile)(const TileArguments&) = nullptr;
-  void (*pack)(const PackArguments&) = nullptr;
+  void (*pack)(const PackArguments&) = nullptr; // a group of A
+  void (*fill)(const PackArguments&) = nullptr; // a panel of B, cells [lines, 16]
   void (*finish)(const FinishArguments&) = nullptr;
   float (*largest)(const float* x, std::int64_t count) = nullptr; // magnitude
 };

@@ -109,6 +109,7 @@ const ProductKernel& amx_bf16_kernel() {
                                          .line_multiple = kCells,
                                          .tile = tile_32x32<Numbers::bf16>,
                                          .pack = pack_blocks<Cell::bf16x2>,
+                                         .fill = pack_interleaved<Cell::bf16x2, kPanelWidth>,
                                          .finish = finish<false>,
                                          .largest = largest_magnitude};
   return kKernel;
@@ -124,6 +125,7 @@ const ProductKernel& amx_int8_kernel() {
                                          .line_multiple = kCells,
                                          .tile = tile_32x32<Numbers::s8>,
                                          .pack = pack_blocks<Cell::s8x4>,
+                                         .fill = pack_interleaved<Cell::s8x4, kPanelWidth>,
                                          .finish = finish<true>,
                                          .largest = largest_magnitude};
   return kKernel;

@@ -92,6 +92,8 @@ constexpr ProductKernel float_kernel(Cell cell) {
           .tile = tile_6x16<true>,
           .pack = cell == Cell::f32 ? pack_interleaved<Cell::f32, kRows>
                                     : pack_interleaved<Cell::bf16_in_f32, kRows>,
+          .fill = cell == Cell::f32 ? pack_interleaved<Cell::f32, kPanelWidth>
+                                    : pack_interleaved<Cell::bf16_in_f32, kPanelWidth>,
           .finish = finish<false>,
           .largest = largest_magnitude};
 }
@@ -117,6 +119,7 @@ const ProductKernel& avx2_int8_kernel() {
                                          .lines_at_once = 256,
                                          .tile = tile_6x16<false>,
                                          .pack = pack_interleaved<Cell::s16x2, kRows>,
+                                         .fill = pack_interleaved<Cell::s16x2, kPanelWidth>,
                                          .finish = finish<true>,
                                          .largest = largest_magnitude};
   return kKernel;

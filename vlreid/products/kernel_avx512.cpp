@@ -16,6 +16,8 @@ constexpr ProductKernel float_kernel(Cell cell) {
           .tile = tile<FloatDot<16>, kRows, kPanels>,
           .pack = cell == Cell::f32 ? pack_interleaved<Cell::f32, kRows>
                                     : pack_interleaved<Cell::bf16_in_f32, kRows>,
+          .fill = cell == Cell::f32 ? pack_interleaved<Cell::f32, kPanelWidth>
+                                    : pack_interleaved<Cell::bf16_in_f32, kPanelWidth>,
           .finish = finish<false>,
           .largest = largest_magnitude};
 }

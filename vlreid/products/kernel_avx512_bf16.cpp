@@ -34,6 +34,7 @@ const ProductKernel& avx512_bf16_kernel() {
                                          .lines_at_once = 160,
                                          .tile = tile<Bf16Dot, kRows, kPanels>,
                                          .pack = pack_interleaved<Cell::bf16x2, kRows>,
+                                         .fill = pack_interleaved<Cell::bf16x2, kPanelWidth>,
                                          .finish = finish<false>,
                                          .largest = largest_magnitude};
   return kKernel;

@@ -32,6 +32,7 @@ const ProductKernel& avx512_vnni_kernel() {
                                          .lines_at_once = 160,
                                          .tile = tile<VnniDot, kRows, kPanels>,
                                          .pack = pack_interleaved<Cell::u8x4, kRows>,
+                                         .fill = pack_interleaved<Cell::s8x4, kPanelWidth>,
                                          .finish = finish<true>,
                                          .largest = largest_magnitude};
   return kKernel;

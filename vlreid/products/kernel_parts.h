@@ -164,10 +164,17 @@ inline float largest_magnitude(const float* x, std::int64_t count) {
   return largest;
 }
 
-// A panel's width of numbers: two registers of AVX2. Written out, since the compiler makes of loops over
-// sixteen numbers what it likes.
-using Wide [[gnu::vector_size(kPanelWidth * sizeof(float))]] = float;
-using WideInts [[gnu::vector_size(kPanelWidth * sizeof(float))]] = std::int32_t;
+// The width of a register: of wider vectors the compiler takes comparisons apart into single numbers, and of
+// loops over numbers it makes what it likes.
+#if defined(__AVX512F__)
+constexpr int kWide = 16;
+#elif defined(__AVX2__)
+constexpr int kWide = 8;
+#else
+constexpr int kWide = 4;
+#endif
+using Wide [[gnu::vector_size(kWide * sizeof(float))]] = float;
+using WideInts [[gnu::vector_size(kWide * sizeof(float))]] = std::int32_t;
 
 VLREID_INLINE Wide wide_from(const float* x) {
   Wide result;
@@ -208,9 +215,9 @@ VLREID_INLINE Wide finished(Wide x, Wide before) {
   return x;
 }
 
-// The columns [first, first + columns) of every row: at most a panel.
+// The columns [first, first + columns) of every row: at most kWide.
 template <bool kQuantised, Finish kFinish>
-VLREID_INLINE void finish_panel(const FinishArguments& given, std::int64_t first, std::int64_t columns) {
+VLREID_INLINE void finish_columns(const FinishArguments& given, std::int64_t first, std::int64_t columns) {
   const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(float);
   Wide bias{}, scales{};
   WideInts offsets{};
@@ -238,9 +245,9 @@ VLREID_INLINE void finish_panel(const FinishArguments& given, std::int64_t first
 template <bool kQuantised, Finish kFinish>
 void finish_rows(const FinishArguments& given) {
   std::int64_t first = 0;
-  for (; first + kPanelWidth <= given.columns; first += kPanelWidth)
-    finish_panel<kQuantised, kFinish>(given, first, kPanelWidth);
-  if (first < given.columns) finish_panel<kQuantised, kFinish>(given, first, given.columns - first);
+  for (; first + kWide <= given.columns; first += kWide)
+    finish_columns<kQuantised, kFinish>(given, first, kWide);
+  if (first < given.columns) finish_columns<kQuantised, kFinish>(given, first, given.columns - first);
 }
 
 template <bool kQuantised>

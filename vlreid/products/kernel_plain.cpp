@@ -29,6 +29,8 @@ constexpr ProductKernel float_kernel(Cell cell) {
           .tile = tile<FloatDot<4>, kRows, 1>,
           .pack = cell == Cell::f32 ? pack_interleaved<Cell::f32, kRows>
                                     : pack_interleaved<Cell::bf16_in_f32, kRows>,
+          .fill = cell == Cell::f32 ? pack_interleaved<Cell::f32, kPanelWidth>
+                                    : pack_interleaved<Cell::bf16_in_f32, kPanelWidth>,
           .finish = finish<false>,
           .largest = largest_magnitude};
 }
@@ -54,6 +56,7 @@ const ProductKernel& plain_int8_kernel() {
                                          .lines_at_once = 256,
                                          .tile = tile<PairDot, kRows, 1>,
                                          .pack = pack_interleaved<Cell::s16x2, kRows>,
+                                         .fill = pack_interleaved<Cell::s16x2, kPanelWidth>,
                                          .finish = finish<true>,
                                          .largest = largest_magnitude};
   return kKernel;

@@ -109,10 +109,7 @@ Word* PackedRows::make_room(std::int64_t rows, const Panels& b) {
   const std::int64_t cells = groups_of(b.kernel(), rows) * b.kernel().rows * b.panel_lines();
   const std::int64_t cells_per_line = kLineBytes / static_cast<std::int64_t>(sizeof(Word));
   const std::int64_t needed = (cells + kWordsBehind + cells_per_line - 1) / cells_per_line;
-  if (needed > room_) {
-    lines_ = Lines(needed);
-    room_ = needed;
-  }
+  lines_.make_room(needed);
   rows_ = rows;
   return reinterpret_cast<Word*>(lines_.get()->bytes);
 }

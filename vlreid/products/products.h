@@ -39,12 +39,13 @@ public:
   struct alignas(64) Line {
     unsigned char bytes[64];
   };
-  Lines() = default;
-  explicit Lines(std::int64_t count); // undefined values
+  // Makes at least so many; where there were fewer, all values are undefined from now on.
+  void make_room(std::int64_t count);
   Line* get() const { return lines_.get(); }
 
 private:
   struct Free {
+    std::int64_t count;
     void operator()(Line* lines) const;
   };
   std::unique_ptr<Line[], Free> lines_;
@@ -65,6 +66,9 @@ public:
   // All rows at once.
   Panels(RowBlock b, std::int64_t dims, ProductType type = ProductType::f32);
 
+  // Of the same type, and likewise undefined; allocates only to grow.
+  void resize(std::int64_t rows, std::int64_t dims);
+
   std::int64_t rows() const { return rows_; }
   std::int64_t dims() const { return dims_; }
   std::int64_t panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
@@ -84,6 +88,8 @@ public:
 private:
   // From the panel's own rows.
   void fill_rows(std::int64_t panel, const float* rows, std::int64_t stride);
+  // Sets scale and sum; gives the steps.
+  float scale_row(std::int64_t number, const float* row);
 
   const ProductKernel* kernel_ = nullptr;
   std::int64_t rows_ = 0;
@@ -114,7 +120,6 @@ private:
   std::uint32_t* make_room(std::int64_t rows, const Panels& b);
 
   std::int64_t rows_ = 0;
-  std::int64_t room_ = 0; // in lines
   Lines lines_;
   std::vector<float> scales_; // [rows], 8-bit only
 };
