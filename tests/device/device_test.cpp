@@ -24,6 +24,8 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/smooth_l1_loss.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 #include <limits>
@@ -34,6 +36,30 @@ namespace {
 using Words = std::vector<std::string>;
 
 const at::Device kCuda(at::kCUDA, 0);
+
+// ---- The device itself ----
+
+TEST(MadeDevice, ViewsBeginWhereTheyDoOnTheCpu) {
+  const at::Tensor x = at::arange(12), there = x.to(kCuda);
+  EXPECT_TRUE(at::equal(there.slice(0, 4).as_strided({2, 2}, {3, 1}, 5).cpu(),
+                        x.slice(0, 4).as_strided({2, 2}, {3, 1}, 5)));
+}
+
+// smooth_l1_loss makes its result as large as its inputs for a while.
+TEST(MadeDevice, ResultsThatGrowAndShrinkAreSeen) {
+  at::manual_seed(1);
+  const at::Tensor x = at::randn({8, 64}), y = at::randn({8, 64});
+  struct : c10::WarningHandler {
+    void process(const c10::Warning&) override {}
+  } quiet;
+  const c10::WarningUtils::WarningHandlerGuard guard(&quiet); // of results that are resized
+  for (const std::int64_t room : {1, 8 * 64}) {
+    at::Tensor result = at::zeros({room}, kCuda);
+    result.resize_({});
+    at::smooth_l1_loss_out(result, x.to(kCuda), y.to(kCuda));
+    EXPECT_TRUE(at::allclose(result.cpu(), at::smooth_l1_loss(x, y))) << room;
+  }
+}
 
 // ---- Copies ----
 
@@ -248,6 +274,7 @@ INSTANTIATE_TEST_SUITE_P(, Methods,
                                          Method{"coop", "multimodal/coop.yml"},
                                          Method{"coop_augmented", "multimodal/coop_augmented.yml"},
                                          Method{"ivlp", "multimodal/ivlp.yml"},
+                                         Method{"promptsrc", "multimodal/promptsrc.yml"},
                                          Method{"visual_prompts", "multimodal/visual_prompts.yml"}));
 
 // ---- Loss scaling, broken losses ----

@@ -10,7 +10,6 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
-#include <ATen/ops/from_blob.h>
 #include <atomic>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <cstdlib>
@@ -70,19 +69,20 @@ void finish(c10::StreamId stream) {
 
 // ---- Operators ----
 
-// Views of one memory as tensors of the other kind of device.
+// Views of one memory as tensors of the other kind of device. They have all of the storage, not only the
+// tensor's part: an operator may make its result larger there and smaller again (smooth_l1_loss does), and
+// as_strided counts from the beginning.
 at::Tensor as_kind(const at::Tensor& from, at::Device device) {
   if (!from.defined()) return from;
-  if (from.numel() == 0 && device.is_cpu()) // an operator may give it its size
-    return at::empty_strided(from.sizes(), from.strides(), from.options().device(device));
-  return at::for_blob(from.unsafeGetTensorImpl()->mutable_data(), from.sizes())
-      .strides(from.strides())
-      .deleter([storage = from.storage()](void*) {})
-      .options(at::TensorOptions().dtype(from.dtype()).device(device))
-      .target_device(device)
-      .resizeable_storage()
-      .allocator(c10::GetAllocator(c10::kCPU))
-      .make_tensor();
+  const c10::Storage& storage = from.storage();
+  c10::Storage shared(c10::Storage::use_byte_size_t(), storage.nbytes(),
+                      c10::InefficientStdFunctionContext::makeDataPtr(
+                          storage.mutable_data(), [storage](void*) {}, device),
+                      c10::GetAllocator(c10::kCPU), /*resizable=*/true);
+  const c10::DispatchKey key = at::TensorOptions().dtype(from.dtype()).device(device).computeDispatchKey();
+  at::Tensor result = at::detail::make_tensor<at::TensorImpl>(std::move(shared), key, from.dtype());
+  result.unsafeGetTensorImpl()->set_sizes_and_strides(from.sizes(), from.strides(), from.storage_offset());
+  return result;
 }
 
 bool is_fake(const at::Tensor& tensor) {
@@ -165,15 +165,19 @@ public:
     return as_kind(host, kDevice);
   }
 
-  // Empty tensors that wait for a result, and the operator that resizes; nothing else here changes a size.
-  void check_sizes(const c10::OperatorHandle& op) const {
+  // What was given another size or other memory: empty tensors that wait for a result, and what resize_ is
+  // for; nothing else here changes a size.
+  void take_over_resized(const c10::OperatorHandle& op) const {
     for (const auto& [alias, device] : pairs_) {
-      if (!device.defined() || alias.sizes() == device.sizes()) continue;
-      TORCH_CHECK(device.numel() == 0 || op.schema().name() == "aten::resize_", op.schema().name(),
-                  " resizes");
+      if (!device.defined()) continue;
+      const bool has_size = alias.sizes() == device.sizes();
+      if (has_size && alias.storage().data() == device.storage().data()) continue;
+      TORCH_CHECK(has_size || device.numel() == 0 || op.schema().name() == "aten::resize_",
+                  op.schema().name(), " resizes");
       const at::Tensor result = as_kind(alias, kDevice);
       device.unsafeGetTensorImpl()->set_storage_keep_dtype(result.storage());
-      device.unsafeGetTensorImpl()->set_sizes_and_strides(result.sizes(), result.strides());
+      device.unsafeGetTensorImpl()->set_sizes_and_strides(result.sizes(), result.strides(),
+                                                          result.storage_offset());
     }
   }
 
@@ -212,7 +216,7 @@ void run(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const Results results(given, arguments);
   torch::jit::Stack made = arguments;
   call_on_cpu(op, made);
-  results.check_sizes(op);
+  results.take_over_resized(op);
   note_call(op, arguments, made);
   torch::jit::drop(*stack, count);
   for (const c10::IValue& value : made)
@@ -421,6 +425,8 @@ TORCH_LIBRARY_IMPL(aten, CUDA, library) {
   library.impl("copy_", copy);
   library.impl("_to_copy", to_copy);
   library.impl("record_stream", record_stream);
+  // A GPU has a kernel for it; else libtorch would call the one that warns of results with another size.
+  library.impl("smooth_l1_loss", torch::CppFunction::makeFromBoxedFunction<&run>());
 }
 
 } // namespace
