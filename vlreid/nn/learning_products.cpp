@@ -1,7 +1,6 @@
 #include "vlreid/nn/learning_products.h"
 
 #include "vlreid/base/thread_pool.h"
-#include "vlreid/nn/openmp_threads.h"
 #include "vlreid/nn/pooled_product.h"
 #include "vlreid/nn/scratch.h"
 
@@ -22,7 +21,6 @@ constexpr std::int64_t kFewestProducts = std::int64_t{1} << 26;
 
 bool pays(const at::Tensor& x, std::int64_t rows, std::int64_t columns, std::int64_t depth) {
   static const bool is_fast = std::strcmp(product_kernel(), "plain") != 0;
-  keep_openmp_threads_from_spinning();
   return is_fast && x.device().is_cpu() && x.scalar_type() == at::kFloat &&
          std::max(rows, depth) >= kFewestRows && rows * columns * depth >= kFewestProducts;
 }
