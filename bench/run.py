@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures every workload beside its peers, in turns, and prints one table; writes build/bench.json.
 
-    ./dev bench                       everything, in about a quarter of an hour
+    ./dev bench                       everything, in about half an hour
     ./dev bench --only encoder        one of the workloads (may be repeated)
     ./dev bench --large               whole batches, Market-1501's size, 10 000 images
     ./dev bench --accuracy            what bf16 and int8 change: cosines and mAP (--weights FILE: of trained weights too)

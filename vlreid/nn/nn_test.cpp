@@ -1,4 +1,5 @@
 #include "vlreid/base/error.h"
+#include "vlreid/base/thread_pool.h"
 #include "vlreid/nn/block_ops.h"
 #include "vlreid/nn/fused.h"
 #include "vlreid/nn/learning_products.h"
@@ -117,6 +118,21 @@ TEST_P(Packed, InferenceFormsEqualTheTrainingForm) {
   const at::Tensor a = coarse.after_last_block, b = y.select(1, 0);
   EXPECT_GT((a * b).sum().item<double>() / (a.norm() * b.norm()).item<double>(), 0.99);
 }
+TEST_P(Packed, FewRowsGiveTheNumbersOfMany) {
+  TransformerShape shape = small();
+  shape.visual_prompts = GetParam();
+  Transformer transformer(shape);
+  fill_with_noise(transformer, 0.1);
+  const PackedTransformer packed(transformer, {});
+  const std::int64_t sequences = 64 * shared_pool().size(); // strips of many tiles for every thread
+  const at::Tensor x = at::randn({sequences, 11, 128});
+  const at::Tensor together = packed.read_first_token(x.clone()).after_last_block;
+  for (const std::int64_t i : {std::int64_t{0}, sequences / 2 + 1, sequences - 1}) {
+    const at::Tensor alone = packed.read_first_token(x.slice(0, i, i + 1).clone()).after_last_block;
+    EXPECT_TRUE(at::equal(alone, together.slice(0, i, i + 1))) << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Prompts, Packed, testing::Values(0, 2));
 
 TEST(RowOps, EqualTheirPlainForms) {
