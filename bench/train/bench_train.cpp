@@ -11,11 +11,11 @@
 // are frozen. Rates and shares are medians over the steps. With --serve it takes turns with others instead
 // (bench/serve.h): "run" makes `steps` steps.
 #include "bench/measure.h"
-#include "vlreid/base/memory.h"
 #include "vlreid/encoders/random_weights.h"
 #include "vlreid/encoders/vit.h"
 #include "vlreid/optim/schedule.h"
 #include "vlreid/reid/training_state.h"
+#include "vlreid/tensor/kept_memory.h"
 #include "vlreid/train/stage_trainer.h"
 #include "vlreid/train/trainable.h"
 
@@ -275,7 +275,7 @@ void take_turns(const Settings& settings, Subject& subject) {
 }
 
 void run(const Settings& settings) {
-  if (settings.has_lora) map_large_blocks(); // as training does
+  keep_tensor_memory(); // as training does
   if (settings.threads > 0) at::set_num_threads(settings.threads);
   Subject subject(settings);
   if (settings.serves)

@@ -3,10 +3,6 @@
 #include <sys/mman.h>
 
 #include <cstdint>
-#include <cstdlib> // defines __GLIBC__
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -39,13 +35,6 @@ FileMappings& file_mappings() {
 }
 
 } // namespace
-
-void map_large_blocks() {
-#ifdef __GLIBC__
-  constexpr int kBytes = 8 << 20;
-  mallopt(M_MMAP_THRESHOLD, kBytes);
-#endif
-}
 
 void prefer_huge_pages([[maybe_unused]] const void* memory, [[maybe_unused]] std::size_t bytes) {
 #ifdef MADV_HUGEPAGE

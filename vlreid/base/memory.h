@@ -5,12 +5,6 @@
 
 namespace vlreid {
 
-// From now on, blocks of 8 MiB and more are mapped by themselves and given back when they are freed. A
-// training step holds hundreds of activations while it makes and frees others; in one heap these leave holes
-// that add up to a fifth of the peak; mapping them costs some speed. Does nothing where the C library has no
-// such setting. Thread safe.
-void map_large_blocks();
-
 // Asks for pages of 2 MiB where whole ones fit into the memory, before it is first written: a large block is
 // then taken from the system in a tenth of the steps and its addresses are found faster. A wish; the memory
 // stays what it is. Thread safe.

@@ -1,11 +1,13 @@
 #include "vlreid/base/error.h"
 #include "vlreid/tensor/device.h"
 #include "vlreid/tensor/dtype.h"
+#include "vlreid/tensor/kept_memory.h"
 #include "vlreid/tensor/shape.h"
 #include "vlreid/tensor/span.h"
 #include "vlreid/tensor/untouched_zeros.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -74,6 +76,39 @@ TEST(UntouchedZeros, AreZerosThatCanBeWritten) {
     zeros.fill_(2);
     EXPECT_EQ(zeros.sum().item<double>(), 3000.0 * static_cast<double>(width));
   }
+}
+
+// One test, since the memory is the process's.
+TEST(KeptMemory, GivesFreedBlocksToTensorsOfTheirSizeAndIsBounded) {
+  constexpr std::int64_t kMiB = 1 << 20;
+  const auto bytes = [](std::int64_t count) { return at::empty({count}, at::kByte); };
+  at::Tensor older = bytes(4 * kMiB);
+  keep_tensor_memory();
+  older.reset(); // is freed as it was made
+  EXPECT_EQ(tensor_memory().most_in_use, 0U);
+
+  const at::Tensor small = bytes(kMiB - 1);
+  EXPECT_EQ(tensor_memory().in_use, 0U);
+  at::Tensor large = bytes(8 * kMiB);
+  EXPECT_EQ(tensor_memory().in_use, 8U * kMiB);
+  const void* place = large.data_ptr();
+  large.reset();
+  EXPECT_EQ(tensor_memory().in_use, 0U);
+  EXPECT_EQ(tensor_memory().kept, 8U * kMiB);
+  large = bytes(8 * kMiB - 100);
+  EXPECT_EQ(large.data_ptr(), place);
+  EXPECT_EQ(tensor_memory().kept, 0U);
+  EXPECT_TRUE(at::zeros({2 * kMiB}, at::kFloat).eq(0).all().item<bool>()); // pages of `large` or not
+  large.resize_({16 * kMiB});
+  EXPECT_EQ(large.nbytes(), 16U * kMiB);
+  large.reset();
+
+  const TensorMemory before = tensor_memory();
+  for (std::int64_t size = 1; size <= 12; ++size) // each of a size of its own
+    bytes(size * kMiB);
+  const TensorMemory after = tensor_memory();
+  EXPECT_EQ(after.in_use, 0U);
+  EXPECT_LE(static_cast<double>(after.kept), (1 + kMostKept) * static_cast<double>(before.most_in_use));
 }
 
 } // namespace

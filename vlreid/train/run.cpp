@@ -5,9 +5,9 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/base/log.h"
-#include "vlreid/base/memory.h"
 #include "vlreid/base/strings.h"
 #include "vlreid/tensor/device.h"
+#include "vlreid/tensor/kept_memory.h"
 #include "vlreid/train/run_loop.h"
 #include "vlreid/train/setup.h"
 #include "vlreid/weights/load.h"
@@ -39,7 +39,7 @@ public:
     log_info("vlreid", fmt::format("{}: {} from {}", recipe_.name, config_.model.name, weights));
     model_ = make_training_model(config_, recipe_, dataset_, weights, options_.only_stage);
     if (options_.recomputes_activations) recompute_activations(*model_);
-    if (recipe_.uses_lora) map_large_blocks(); // whoever takes LoRA is short of memory
+    keep_tensor_memory();
     RunLoop loop(folder_, model_, hooks(), options_.save_every_seconds);
     loop.begin(first_stage(recipe_, options_.only_stage), recipe_.stages);
     model_->to_device(device_);
