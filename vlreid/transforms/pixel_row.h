@@ -9,8 +9,13 @@
 
 namespace vlreid {
 
-// Value of each byte, per channel.
-using PixelTable = std::array<std::array<float, 256>, 3>;
+// Value of each byte, per channel, and what it is computed from.
+struct PixelTable {
+  std::array<std::array<float, 256>, 3> values;
+  std::array<float, 3> mean, std;
+  // Vectors of multiplications give the very values of all 256 bytes, which then need not be looked up.
+  bool is_computed_exactly = false;
+};
 
 PixelTable make_pixel_table(const std::array<float, 3>& mean, const std::array<float, 3>& std);
 

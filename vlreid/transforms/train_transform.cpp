@@ -119,9 +119,9 @@ void TrainTransform::write_row(int y, bool is_inside, const Augmentation& augmen
   const int shift = augmentation.crop.left - options_.padding;
   const Span columns = is_inside ? visible(width, shift) : Span{width, width};
   float* line = out + static_cast<std::size_t>(y) * width;
-  for (std::size_t c = 0; c < table_.size(); ++c) {
-    std::fill_n(line + c * plane, columns.first, table_[c][0]);
-    std::fill_n(line + c * plane + columns.end, width - columns.end, table_[c][0]);
+  for (std::size_t c = 0; c < table_.values.size(); ++c) {
+    std::fill_n(line + c * plane, columns.first, table_.values[c][0]);
+    std::fill_n(line + c * plane + columns.end, width - columns.end, table_.values[c][0]);
   }
   const int count = columns.end - columns.first;
   if (count == 0) return;
