@@ -50,8 +50,11 @@ def measure(table, options):
     for model, title in (("vit", "ViT-B/16"), ("resnet", "ResNet-50")):
         with Contest() as contest:
             contest.add("torch eager", encoder.peer_command(model, "eager", "f32", 16))
-            contest.add("ours f32", encoder.ours_command(model, "f32", 16))
-            encoder.check(contest, {"torch eager": "f32", "ours f32": "f32"}, table, f"random {title}")
+            names = {"torch eager": "f32"}
+            for dtype in ("f32", "f32x3"):
+                contest.add(f"ours {dtype}", encoder.ours_command(model, dtype, 16))
+                names[f"ours {dtype}"] = dtype
+            encoder.check(contest, names, table, f"random {title}")
     with tempfile.TemporaryDirectory() as scratch:
         root = pathlib.Path(scratch) / "sets"
         root.mkdir()

@@ -67,6 +67,7 @@ TestTransformOptions transform_options(const EmbedderOptions& options, const Rei
 
 // The file, without its table of cameras or views where that is not wanted.
 StateDict load_wanted(const EmbedderOptions& options) {
+  parse_device(options.device); // a wrong one is named before weights are read
   StateDict loaded = load_weights(options.weights).state;
   if (!options.ignores_side_information) return loaded;
   StateDict rest;
