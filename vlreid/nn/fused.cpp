@@ -73,59 +73,8 @@ void dropout_on_cpu(const at::Tensor& x, at::Tensor& out, DropoutKey key) {
       x.size(0));
 }
 
-bool has_dropout_loop(const at::Tensor& x) {
-  return x.device().is_cpu() && x.is_contiguous() &&
-         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
-
-struct QuickGeluTask {
-  const float* x;
-  float* value;
-};
-
-VLREID_INLINE float quick_gelu_share(float x) {
-  return 1.0F / (1.0F + fast_exp(static_cast<float>(-kQuickGeluSlope) * x));
-}
-
-VLREID_INLINE void quick_gelu_some(const QuickGeluTask& task, std::int64_t begin, std::int64_t end) {
-  const float* __restrict x = task.x;
-  float* __restrict value = task.value;
-  for (std::int64_t i = begin; i < end; ++i)
-    value[i] = x[i] * quick_gelu_share(x[i]);
-}
-
-struct QuickGeluBackwardTask {
-  const float* x;
-  float* gradient;
-  float* value; // or null
-};
-
-template <bool kWantsValue>
-VLREID_INLINE void quick_gelu_backward(const QuickGeluBackwardTask& task, std::int64_t begin,
-                                       std::int64_t end) {
-  const float* __restrict x = task.x;
-  float* __restrict gradient = task.gradient;
-  float* __restrict value = task.value;
-  for (std::int64_t i = begin; i < end; ++i) {
-    const float share = quick_gelu_share(x[i]), of_x = x[i] * share;
-    gradient[i] *= share + static_cast<float>(kQuickGeluSlope) * of_x * (1.0F - share);
-    if constexpr (kWantsValue) value[i] = of_x;
-  }
-}
-
-VLREID_INLINE void quick_gelu_backward_some(const QuickGeluBackwardTask& task, std::int64_t begin,
-                                            std::int64_t end) {
-  if (task.value != nullptr)
-    quick_gelu_backward<true>(task, begin, end);
-  else
-    quick_gelu_backward<false>(task, begin, end);
-}
-
-VLREID_LOOPS(quick_gelu, quick_gelu_some)
-VLREID_LOOPS(quick_gelu_backward, quick_gelu_backward_some)
-
-bool has_quick_gelu_loop(const at::Tensor& x) {
-  return x.device().is_cpu() && x.scalar_type() == at::kFloat;
+bool has_loop(const at::Tensor& x, at::ScalarType type) {
+  return x.device().is_cpu() && x.is_contiguous() && (type == at::kFloat || type == at::kBFloat16);
 }
 
 } // namespace
@@ -169,13 +118,6 @@ void for_elements(const at::Tensor& like, const std::function<void(std::int64_t,
 at::Tensor quick_gelu_of(const at::Tensor& x) {
   VLREID_ASSERT(x.is_contiguous());
   at::Tensor value = at::empty_like(x);
-  if (has_quick_gelu_loop(x)) {
-    static const RowLoop<QuickGeluTask> loop = quick_gelu_loop<QuickGeluTask>();
-    const QuickGeluTask task{x.const_data_ptr<float>(), value.mutable_data_ptr<float>()};
-    for_rows(x.numel(), kElementsAtOnce,
-             [&](std::int64_t begin, std::int64_t end) { loop(task, begin, end); });
-    return value;
-  }
   const at::Tensor from = x.view(-1), to = value.view(-1);
   for_elements(x, [&](std::int64_t begin, std::int64_t end) {
     const at::Tensor part = from.slice(0, begin, end);
@@ -188,14 +130,6 @@ at::Tensor quick_gelu_of(const at::Tensor& x) {
 at::Tensor quick_gelu_backward_(at::Tensor& gradient, const at::Tensor& x, bool wants_value) {
   VLREID_ASSERT(gradient.is_contiguous() && x.is_contiguous() && gradient.sizes() == x.sizes());
   at::Tensor value = wants_value ? at::empty_like(x) : at::Tensor();
-  if (has_quick_gelu_loop(x)) {
-    static const RowLoop<QuickGeluBackwardTask> loop = quick_gelu_backward_loop<QuickGeluBackwardTask>();
-    const QuickGeluBackwardTask task{x.const_data_ptr<float>(), gradient.mutable_data_ptr<float>(),
-                                     wants_value ? value.mutable_data_ptr<float>() : nullptr};
-    for_rows(x.numel(), kElementsAtOnce,
-             [&](std::int64_t begin, std::int64_t end) { loop(task, begin, end); });
-    return value;
-  }
   const at::Tensor from = x.view(-1), flat = gradient.view(-1);
   for_elements(x, [&](std::int64_t begin, std::int64_t end) {
     const at::Tensor part = from.slice(0, begin, end);
@@ -212,7 +146,7 @@ at::Tensor quick_gelu_backward_(at::Tensor& gradient, const at::Tensor& x, bool 
 }
 
 at::Tensor keyed_dropout(const at::Tensor& x, DropoutKey key) {
-  VLREID_ASSERT(x.dim() == 2 && has_dropout_loop(x) && key.probability >= 0 && key.probability < 1);
+  VLREID_ASSERT(x.dim() == 2 && has_loop(x, x.scalar_type()) && key.probability >= 0 && key.probability < 1);
   at::Tensor out = at::empty_like(x);
   if (x.scalar_type() == at::kFloat)
     dropout_on_cpu<float>(x, out, key);

@@ -8,9 +8,8 @@
 
 namespace vlreid {
 
-// The activation of the training form: quick_gelu(x) as a new tensor. float32 on a CPU goes over memory once,
-// to about 1e-7 of the result; the rest takes the references' own operators, over parts that stay in the
-// cache. x contiguous.
+// The activation of the training form: quick_gelu(x) as a new tensor, with the rounding of the references'
+// own operators, which go over parts that stay in the cache. x contiguous.
 at::Tensor quick_gelu_of(const at::Tensor& x);
 // gradient *= quick_gelu'(x) in place, and the activation itself again where it is asked for (else
 // undefined), likewise. Both contiguous, of one type.
