@@ -76,7 +76,7 @@ public:
   explicit Subject(const Settings& settings) : images_(load_images(settings)) {
     const auto encoder = make_encoder(settings);
     work_ = work_of(*encoder);
-    inference_ = encoder->make_inference(settings.type());
+    inference_ = encoder->make_inference(settings.type(), kVitPixels);
     for (int i = 0; i < 2; ++i)
       forward(); // buffers, packed weights
   }

@@ -82,7 +82,10 @@ public:
       return measure(seconds, paths_, [&](const auto& path) { load(path), augment(image_); });
     if (kind == "resize") return measure(seconds, decoded_, resize);
     if (kind == "resize_normalise")
-      return measure(seconds, decoded_, [&](const Image& source) { testing_.plain(source, values_); });
+      return measure(seconds, decoded_, [&](const Image& source) {
+        testing_.plain(source, bytes_);
+        testing_.normalise(bytes_, values_);
+      });
     if (kind == "augment_cached") return measure(seconds, resized_, augment);
     return measure(seconds, resized_, [&](const Image&) { fill_normal(random_.bits(), std::span(values_)); });
   }
@@ -98,6 +101,7 @@ private:
   Resizer resizer_;
   Image image_, out_;
   Random random_{{1}};
+  std::vector<std::uint8_t> bytes_ = std::vector<std::uint8_t>(testing_.size());
   std::vector<float> values_;
 };
 

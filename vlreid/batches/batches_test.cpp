@@ -14,6 +14,7 @@ namespace vlreid {
 namespace {
 
 constexpr std::size_t kPixels = 3;
+constexpr std::size_t kPerView = 100; // more than there are files
 
 // `count` PNG files of one pixel, whose red value is the number of the file; the numbers in `broken` hold no
 // image.
@@ -32,8 +33,8 @@ std::vector<std::string> make_files(const TempFolder& folder, std::size_t count,
   return paths;
 }
 
-void write_red(const Image& image, std::size_t, std::size_t view, int, std::span<float> out) {
-  out[0] = static_cast<float>(image.pixels[0]) + 1000.0f * static_cast<float>(view);
+void write_red(const Image& image, std::size_t, std::size_t view, int, std::span<std::uint8_t> out) {
+  out[0] = static_cast<std::uint8_t>(image.pixels[0] + kPerView * view);
 }
 
 struct Seen {
@@ -47,8 +48,7 @@ Seen read_all(ImageBatches& batches, std::size_t views) {
     for (std::size_t view = 0; view < views; ++view) {
       EXPECT_EQ(batch->views[view].size(), batch->items.size() * kPixels);
       for (std::size_t i = 0; i < batch->items.size(); ++i)
-        EXPECT_EQ(batch->views[view][i * kPixels],
-                  static_cast<float>(batch->items[i]) + 1000.0f * static_cast<float>(view));
+        EXPECT_EQ(batch->views[view][i * kPixels], batch->items[i] + kPerView * view);
     }
     seen.items.insert(seen.items.end(), batch->items.begin(), batch->items.end());
     for (const UnreadableImage& image : batch->unreadable)

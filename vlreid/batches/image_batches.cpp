@@ -12,7 +12,7 @@ namespace {
 
 // One batch in the making. `messages[i]` is empty for an image that could be read.
 struct Slot {
-  std::vector<FloatBuffer> views; // [V][batch_size * pixels]
+  std::vector<HostBuffer<std::uint8_t>> views; // [V][batch_size * pixels]
   std::vector<std::string> messages;
 };
 
@@ -66,11 +66,11 @@ struct ImageBatches::State {
       const std::size_t to = batch.items.size();
       batch.items.push_back(item);
       if (to == place) continue;
-      for (const FloatBuffer& view : slot.views)
+      for (const HostBuffer<std::uint8_t>& view : slot.views)
         std::ranges::copy(view.all().subspan(place * options.pixels, options.pixels),
                           view.all().subspan(to * options.pixels).begin());
     }
-    for (const FloatBuffer& view : slot.views)
+    for (const HostBuffer<std::uint8_t>& view : slot.views)
       batch.views.emplace_back(view.all().first(batch.items.size() * options.pixels));
   }
 };

@@ -1,11 +1,13 @@
-// Image files -> batches of float pixels, in list order. Threads read, decode and transform ahead of the
-// consumer into a ring of reused buffers, so that neither waits for the other and memory does not grow with
-// the list. What a batch holds does not depend on the number of threads. One consumer; no LibTorch here.
+// Image files -> batches of pixels, bytes as the encoders read them, in list order. Threads read, decode and
+// transform ahead of the consumer into a ring of reused buffers, so that neither waits for the other and
+// memory does not grow with the list. What a batch holds does not depend on the number of threads. One
+// consumer; no LibTorch here.
 #pragma once
 
-#include "vlreid/batches/float_memory.h"
+#include "vlreid/batches/host_memory.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -23,9 +25,9 @@ struct UnreadableImage {
 
 struct ImageBatch {
   std::vector<std::size_t> items; // which images of the list it holds, ascending; unreadable ones left out
-  std::vector<UnreadableImage> unreadable;   // the others of its range
-  std::vector<std::span<const float>> views; // one [B, 3, H, W] per view, B = items.size()
-  std::size_t end_item = 0;                  // the range of the list ends here
+  std::vector<UnreadableImage> unreadable;          // the others of its range
+  std::vector<std::span<const std::uint8_t>> views; // one [B, H, W, 3] per view, B = items.size()
+  std::size_t end_item = 0;                         // the range of the list ends here
 };
 
 struct ImageBatchesOptions {
@@ -34,16 +36,16 @@ struct ImageBatchesOptions {
   std::size_t ahead = 3; // batches in flight
   std::size_t first = 0; // item to start with
   std::size_t views = 1;
-  std::size_t pixels = 0; // floats of one view of one image: 3 * H * W
-  FloatMemory memory = {};
+  std::size_t pixels = 0; // bytes of one view of one image: 3 * H * W
+  HostMemory memory = {};
 };
 
 class ImageBatches {
 public:
-  // Writes the given view of an image: out has options.pixels floats. Called from several threads, with the
+  // Writes the given view of an image: out has options.pixels bytes. Called from several threads, with the
   // index of the thread.
-  using Transform =
-      std::function<void(const Image&, std::size_t item, std::size_t view, int thread, std::span<float> out)>;
+  using Transform = std::function<void(const Image&, std::size_t item, std::size_t view, int thread,
+                                       std::span<std::uint8_t> out)>;
 
   // REQUIRES: `paths` outlives this object.
   ImageBatches(std::span<const std::string> paths, Transform transform, const ImageBatchesOptions& options);

@@ -29,7 +29,7 @@ struct TrainingBatches::State {
   TrainingBatchesOptions options;
   ImageCache cache;
   std::vector<Worker> workers;
-  std::vector<FloatBuffer> slots; // [ahead][largest batch * pixels]
+  std::vector<HostBuffer<float>> slots; // [ahead][largest batch * pixels]
 
   std::uint64_t epoch = 0;
   BatchList list;
@@ -79,8 +79,8 @@ struct TrainingBatches::State {
       begin += items.size();
       largest = std::max(largest, items.size());
     }
-    for (FloatBuffer& slot : slots)
-      if (slot.size() < largest * pixels()) slot = FloatBuffer(largest * pixels(), options.memory);
+    for (HostBuffer<float>& slot : slots)
+      if (slot.size() < largest * pixels()) slot = HostBuffer<float>(largest * pixels(), options.memory);
   }
 
   void describe(std::size_t number) {

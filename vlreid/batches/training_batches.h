@@ -8,7 +8,7 @@
 //     while (const TrainingBatch* batch = batches.next()) step(*batch);
 #pragma once
 
-#include "vlreid/batches/float_memory.h"
+#include "vlreid/batches/host_memory.h"
 #include "vlreid/datasets/dataset.h"
 #include "vlreid/transforms/train_transform.h"
 
@@ -37,7 +37,7 @@ struct TrainingBatchesOptions {
   std::size_t ahead = 3;  // batches in flight
   // For resized images, H * W * 3 bytes each: 0 none; unset: half of the memory that is free at the start.
   std::optional<std::size_t> cache_bytes = {};
-  FloatMemory memory = {};
+  HostMemory memory = {};
 };
 
 class TrainingBatches {

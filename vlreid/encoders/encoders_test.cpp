@@ -146,7 +146,8 @@ TEST(ModifiedResnet, InferenceFormsEqualTheTrainingForm) {
   net.eval();
   const at::Tensor images = at::randn({3, 3, 64, 32});
   const ImageFeatures expected = net.forward(images, {});
-  const auto packed = net.make_inference({}), with_aten = aten_resnet(net, {});
+  const auto packed = net.make_inference({}, kImageNetPixels),
+             with_aten = aten_resnet(net, {}, kImageNetPixels);
   for (const ImageInference* form : {packed.get(), with_aten.get()}) {
     for (int again = 0; again < 2; ++again) { // the second time in the first one's memory
       const ImageFeatures found = form->forward(images, {});
@@ -156,6 +157,68 @@ TEST(ModifiedResnet, InferenceFormsEqualTheTrainingForm) {
     }
   }
 }
+
+at::Tensor random_bytes(std::int64_t height, std::int64_t width) {
+  return at::randint(0, 256, {3, height, width, 3}, at::kByte);
+}
+
+// Bytes [B, H, W, 3] -> [B, 3, H, W], normalised as the references do.
+at::Tensor normalised(const at::Tensor& bytes, const PixelStatistics& pixels) {
+  const at::Tensor shares = bytes.to(at::kFloat) / 255;
+  return ((shares - at::tensor(pixels.mean)) / at::tensor(pixels.std)).permute({0, 3, 1, 2}).contiguous();
+}
+
+TEST(ModifiedResnet, BytesAreNormalised) {
+  const c10::NoGradGuard no_grad;
+  ModifiedResnet net({.width = 16, .layers = {1, 1, 1, 1}, .embed = 24, .grid = {4, 2}});
+  for (const auto& item : net.named_parameters())
+    item.value().copy_(at::randn(item.value().sizes()) * 0.1);
+  net.eval();
+  const at::Tensor bytes = random_bytes(64, 32);
+  const PixelStatistics own{.mean = {0.1F, 0.5F, 0.9F}, .std = {0.3F, 0.6F, 0.2F}};
+  for (const PixelStatistics& pixels : {kImageNetPixels, own}) {
+    const auto packed = net.make_inference({}, pixels), with_aten = aten_resnet(net, {}, pixels);
+    for (const ImageInference* form : {packed.get(), with_aten.get()})
+      EXPECT_TRUE(
+          at::equal(form->forward(bytes, {}).proj, form->forward(normalised(bytes, pixels), {}).proj));
+  }
+}
+
+struct ByteCase {
+  std::int64_t stride, prompts;
+  at::ScalarType type;
+  double tolerance; // of the largest number
+};
+
+class VitBytes : public testing::TestWithParam<ByteCase> {};
+
+// The normalisation is folded into the product of the patches.
+TEST_P(VitBytes, GiveWhatNormalisedFloatsGive) {
+  const ByteCase& c = GetParam();
+  const c10::NoGradGuard no_grad;
+  VisionTransformer vit({.width = 64,
+                         .layers = 2,
+                         .heads = 1,
+                         .patch = 16,
+                         .stride = c.stride,
+                         .embed = 8,
+                         .grid = patch_grid({64, 32}, 16, c.stride),
+                         .visual_prompts = c.prompts});
+  for (const auto& item : vit.named_parameters())
+    item.value().copy_(at::randn(item.value().sizes()) * 0.2);
+  vit.eval();
+  const at::Tensor bytes = random_bytes(64, 32), offset = at::randn({3, 64});
+  const PixelStatistics own{.mean = {0.1F, 0.5F, 0.9F}, .std = {0.3F, 0.6F, 0.2F}};
+  for (const PixelStatistics& pixels : {kVitPixels, own}) {
+    const at::Tensor expected = vit.forward(normalised(bytes, pixels), offset).proj;
+    const auto form = vit.make_inference({.type = c.type}, pixels);
+    const double largest = expected.abs().max().item<double>();
+    expect_close(form->forward(bytes, offset).proj, expected, {.abs = c.tolerance * largest}, "proj");
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Cases, VitBytes,
+                         testing::Values(ByteCase{16, 0, at::kFloat, 1e-5}, ByteCase{12, 2, at::kFloat, 1e-5},
+                                         ByteCase{16, 0, at::kBFloat16, 2e-2}));
 
 TEST(ModuleState, OrderIsThatOfTheReferences) {
   const VisionTransformer vit(

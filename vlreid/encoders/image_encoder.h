@@ -1,4 +1,4 @@
-// The image side of the model: images [B, 3, H, W] -> the three features of spec/reference-behaviour.md,
+// The image side of the model: images -> the three features of spec/reference-behaviour.md,
 // section 1. A family (builtin.def): which member a StateDict belongs to, and its sizes, follow from names
 // and shapes.
 //
@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vlreid/base/registry.h"
+#include "vlreid/image/pixel_statistics.h"
 #include "vlreid/nn/packed.h"
 #include "vlreid/nn/position.h"
 #include "vlreid/weights/state_dict.h"
@@ -26,14 +27,25 @@ struct ImageFeatures {
 class ImageInference {
 public:
   virtual ~ImageInference() = default;
-  // images [B, 3, H, W] float32; class_offset [B, D] is added to the class token (SIE), or undefined.
+  // images [B, 3, H, W] float32, normalised, or [B, H, W, 3] uint8, which are normalised here; class_offset
+  // [B, D] is added to the class token (SIE), or undefined.
   virtual ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const = 0;
 };
 
+// Height and width of images of one of the two forms.
+Grid pixels_of(const at::Tensor& images);
+// Whether they are of the second.
+inline bool are_bytes(const at::Tensor& images) {
+  return images.scalar_type() == at::kByte;
+}
+
 class ImageEncoder : public torch::nn::Module {
 public:
+  // images [B, 3, H, W] float32
   virtual ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) = 0;
-  virtual std::unique_ptr<ImageInference> make_inference(InferenceType type) = 0;
+  // `pixels`: what images of bytes are normalised with.
+  virtual std::unique_ptr<ImageInference> make_inference(InferenceType type,
+                                                         const PixelStatistics& pixels) = 0;
 
   virtual std::int64_t feature_width() const = 0; // D
   virtual std::int64_t embed_width() const = 0;   // E

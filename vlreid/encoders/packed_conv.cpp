@@ -104,16 +104,29 @@ void mean_of_pixels(const FeatureMap& x, float* out) {
 }
 
 void channels_last(const at::Tensor& images, FeatureMap& out) {
-  const at::Tensor planes = images.to(at::kFloat).contiguous();
-  out.resize(planes.size(0), planes.size(2), planes.size(3), planes.size(1));
   const std::int64_t area = out.height * out.width;
   shared_pool().parallel_for(out.batch, 1, [&](std::size_t begin, std::size_t, int) {
     const auto image = static_cast<std::int64_t>(begin);
-    const float* from = planes.const_data_ptr<float>() + image * out.channels * area;
+    const float* from = images.const_data_ptr<float>() + image * out.channels * area;
     float* __restrict to = out.values() + image * out.channels * area;
     for (std::int64_t pixel = 0; pixel < area; ++pixel)
       for (std::int64_t c = 0; c < out.channels; ++c)
         to[pixel * out.channels + c] = from[c * area + pixel];
+  });
+}
+
+void normalise(const at::Tensor& images, const PixelStatistics& pixels, FeatureMap& out) {
+  std::array<std::array<float, 256>, 3> values; // of each channel's bytes
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t byte = 0; byte < 256; ++byte)
+      values[c][byte] = (static_cast<float>(byte) / 255.0F - pixels.mean[c]) / pixels.std[c];
+  const std::int64_t numbers = 3 * out.height * out.width;
+  shared_pool().parallel_for(out.batch, 1, [&](std::size_t begin, std::size_t, int) {
+    const std::uint8_t* from = images.const_data_ptr<std::uint8_t>() + begin * numbers;
+    float* to = out.values() + begin * numbers;
+    for (std::int64_t i = 0; i < numbers; i += 3)
+      for (std::size_t c = 0; c < 3; ++c)
+        to[i + c] = values[c][from[i + c]];
   });
 }
 

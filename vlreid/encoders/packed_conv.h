@@ -2,6 +2,7 @@
 // weights. On a CPU and shared_pool(); images are channels last.
 #pragma once
 
+#include "vlreid/image/pixel_statistics.h"
 #include "vlreid/nn/layers.h"
 #include "vlreid/nn/scratch.h"
 #include "vlreid/products/products.h"
@@ -45,7 +46,9 @@ private:
 void halve(const FeatureMap& x, FeatureMap& out);
 // Means of all pixels: out [batch, channels].
 void mean_of_pixels(const FeatureMap& x, float* out);
-// images [B, C, H, W] with channels last.
+// Contiguous images [B, 3, H, W] float32 with channels last; `out` has their size.
 void channels_last(const at::Tensor& images, FeatureMap& out);
+// Contiguous images [B, H, W, 3] uint8, normalised in float32 as the references do.
+void normalise(const at::Tensor& images, const PixelStatistics& pixels, FeatureMap& out);
 
 } // namespace vlreid

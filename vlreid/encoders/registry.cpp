@@ -1,4 +1,5 @@
 #include "vlreid/encoders/image_encoder.h"
+#include "vlreid/tensor/shape.h"
 
 namespace vlreid {
 
@@ -21,6 +22,15 @@ std::shared_ptr<ImageEncoder> make_image_encoder(const StateDict& state, const I
                          .found = "no image encoder among " + std::to_string(state.size()) + " tensors",
                          .expected = "the tensors of one of: " + join(image_encoders().names(), ", "),
                          .remedy = "run inspect on the file"});
+}
+
+Grid pixels_of(const at::Tensor& images) {
+  if (are_bytes(images)) {
+    check_shape(images, {"B", "H", "W", 3}, "images of bytes");
+    return {images.size(1), images.size(2)};
+  }
+  check_shape(images, {"B", 3, "H", "W"}, "images");
+  return {images.size(2), images.size(3)};
 }
 
 void ImageEncoder::accept_other_sizes() {

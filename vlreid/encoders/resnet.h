@@ -51,7 +51,7 @@ public:
 
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) override;
   ResnetMaps forward_maps(const at::Tensor& images);
-  std::unique_ptr<ImageInference> make_inference(InferenceType type) override;
+  std::unique_ptr<ImageInference> make_inference(InferenceType type, const PixelStatistics& pixels) override;
 
   std::int64_t feature_width() const override { return shape_.feature_width(); }
   std::int64_t embed_width() const override { return shape_.embed; }

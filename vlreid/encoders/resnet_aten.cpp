@@ -1,10 +1,9 @@
 #include "vlreid/encoders/resnet_forms.h"
 
-#include "vlreid/tensor/shape.h"
-
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 namespace vlreid {
@@ -45,8 +44,11 @@ struct FoldedBlock {
 
 class AtenResnet : public ImageInference {
 public:
-  AtenResnet(ModifiedResnet& net, InferenceType type)
+  AtenResnet(ModifiedResnet& net, InferenceType type, const PixelStatistics& pixels)
       : type_(type.type), feature_width_(net.feature_width()) {
+    const at::Device device = net.conv1->weight.device();
+    mean_ = at::tensor(pixels.mean).view({3, 1, 1}).to(device);
+    std_ = at::tensor(pixels.std).view({3, 1, 1}).to(device);
     stem_ = {fold(*net.conv1, *net.bn1, type_), fold(*net.conv2, *net.bn2, type_),
              fold(*net.conv3, *net.bn3, type_)};
     for (std::size_t stage = 0; stage < 4; ++stage)
@@ -63,8 +65,7 @@ public:
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const override {
     VLREID_ASSERT(!class_offset.defined());
     const c10::NoGradGuard no_grad;
-    check_shape(images, {"B", 3, "H", "W"}, "images");
-    at::Tensor x = images.to(type_).contiguous(at::MemoryFormat::ChannelsLast);
+    at::Tensor x = planes_of(images).to(type_).contiguous(at::MemoryFormat::ChannelsLast);
     for (const FoldedConv& conv : stem_)
       x = conv.forward(x).relu_();
     x = at::avg_pool2d(x, {2, 2});
@@ -78,6 +79,12 @@ public:
   }
 
 private:
+  // [B, 3, H, W], normalised
+  at::Tensor planes_of(const at::Tensor& images) const {
+    pixels_of(images); // checks the shape
+    return are_bytes(images) ? (images.permute({0, 3, 1, 2}).to(at::kFloat) / 255 - mean_) / std_ : images;
+  }
+
   FoldedBlock fold_block(const Bottleneck& block) const {
     FoldedBlock folded{.conv1 = fold(*block.conv1, *block.bn1, type_),
                        .conv2 = fold(*block.conv2, *block.bn2, type_),
@@ -107,14 +114,16 @@ private:
   std::int64_t feature_width_;
   std::array<FoldedConv, 3> stem_;
   std::array<std::vector<FoldedBlock>, 4> stages_;
-  at::Tensor positions_; // [N, C]
+  at::Tensor mean_, std_; // [3, 1, 1]
+  at::Tensor positions_;  // [N, C]
   PackedLinear query_, key_, value_, out_;
 };
 
 } // namespace
 
-std::unique_ptr<ImageInference> aten_resnet(ModifiedResnet& net, InferenceType type) {
-  return std::make_unique<AtenResnet>(net, type);
+std::unique_ptr<ImageInference> aten_resnet(ModifiedResnet& net, InferenceType type,
+                                            const PixelStatistics& pixels) {
+  return std::make_unique<AtenResnet>(net, type, pixels);
 }
 
 } // namespace vlreid

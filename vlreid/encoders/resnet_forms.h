@@ -12,6 +12,7 @@ struct FoldedWeights {
 };
 FoldedWeights fold_batch_norm(const Conv& conv, const BatchNorm& norm);
 
-std::unique_ptr<ImageInference> aten_resnet(ModifiedResnet& net, InferenceType type);
+std::unique_ptr<ImageInference> aten_resnet(ModifiedResnet& net, InferenceType type,
+                                            const PixelStatistics& pixels);
 
 } // namespace vlreid

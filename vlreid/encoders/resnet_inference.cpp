@@ -49,7 +49,8 @@ struct FoldedBlock {
 // On a CPU.
 class PackedResnet : public ImageInference {
 public:
-  PackedResnet(ModifiedResnet& net, InferenceType type) : feature_width_(net.feature_width()) {
+  PackedResnet(ModifiedResnet& net, InferenceType type, const PixelStatistics& pixels)
+      : pixels_(pixels), feature_width_(net.feature_width()) {
     const ProductType product = product_type_of(type);
     // Three channels and the first maps, in float32 beside 8-bit numbers.
     const ProductType stem = product == ProductType::int8 ? ProductType::f32 : product;
@@ -72,9 +73,8 @@ public:
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const override {
     VLREID_ASSERT(!class_offset.defined());
     const c10::NoGradGuard no_grad;
-    check_shape(images, {"B", 3, "H", "W"}, "images");
     const auto maps = store_.borrow();
-    channels_last(images, maps->inner);
+    read_images(images, maps->inner);
     stem_[0].forward(maps->inner, Kind::relu, maps->outer);
     stem_[1].forward(maps->outer, Kind::relu, maps->inner);
     stem_[2].forward(maps->inner, Kind::relu, maps->outer);
@@ -91,6 +91,15 @@ public:
   }
 
 private:
+  void read_images(const at::Tensor& images, FeatureMap& out) const {
+    const Grid size = pixels_of(images);
+    out.resize(images.size(0), size.height, size.width, 3);
+    if (are_bytes(images))
+      normalise(images.contiguous(), pixels_, out);
+    else
+      channels_last(images.to(at::kFloat).contiguous(), out);
+  }
+
   static FoldedBlock fold_block(const Bottleneck& block, ProductType type) {
     FoldedBlock folded{.conv1 = fold(*block.conv1, *block.bn1, type),
                        .conv2 = fold(*block.conv2, *block.bn2, type),
@@ -126,6 +135,7 @@ private:
     return out_.forward(attended);
   }
 
+  PixelStatistics pixels_;
   std::int64_t feature_width_;
   std::array<PackedConv, 3> stem_;
   std::array<std::vector<FoldedBlock>, 4> stages_;
@@ -144,10 +154,11 @@ FoldedWeights fold_batch_norm(const Conv& conv, const BatchNorm& norm) {
           .bias = norm.bias.to(at::kDouble) - norm.running_mean.to(at::kDouble) * scale};
 }
 
-std::unique_ptr<ImageInference> ModifiedResnet::make_inference(InferenceType type) {
+std::unique_ptr<ImageInference> ModifiedResnet::make_inference(InferenceType type,
+                                                               const PixelStatistics& pixels) {
   const c10::NoGradGuard no_grad;
-  if (conv1->weight.device().is_cpu()) return std::make_unique<PackedResnet>(*this, type);
-  return aten_resnet(*this, type);
+  if (conv1->weight.device().is_cpu()) return std::make_unique<PackedResnet>(*this, type, pixels);
+  return aten_resnet(*this, type, pixels);
 }
 
 } // namespace vlreid

@@ -31,7 +31,7 @@ public:
 
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) override;
   TokenFeatures forward_tokens(const at::Tensor& images, const at::Tensor& class_offset = {});
-  std::unique_ptr<ImageInference> make_inference(InferenceType type) override;
+  std::unique_ptr<ImageInference> make_inference(InferenceType type, const PixelStatistics& pixels) override;
 
   std::int64_t feature_width() const override { return shape_.width; }
   std::int64_t embed_width() const override { return shape_.embed; }

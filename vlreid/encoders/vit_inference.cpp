@@ -11,6 +11,7 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <cstring>
 
@@ -39,53 +40,87 @@ struct Norm {
   }
 };
 
-// Images [B, 3, H, W] -> what the blocks read [B, N, D]: class token, patches, prompt, with their positions
-// and ln_pre.
+// The convolution of patches as a product with rows of pixels, in the order that the images have them.
+struct PatchProduct {
+  Panels panels;     // [D, pixels of a patch] on a CPU
+  at::Tensor weight; // elsewhere
+  at::Tensor offset; // [D], or undefined
+
+  PatchProduct(const at::Tensor& rows, InferenceType type) {
+    if (rows.device().is_cpu())
+      panels = pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1),
+                            product_type_of({.type = type.type}));
+    else
+      weight = rows.to(type.type);
+  }
+};
+
+// Of normalised floats, rows [3, p, p].
+PatchProduct product_of_floats(const at::Tensor& weight, InferenceType type) {
+  return {weight.flatten(1), type};
+}
+
+// Of bytes, rows [p, p, 3], with the normalisation folded in: weight / (255 std) and -weight mean / std.
+PatchProduct product_of_bytes(const at::Tensor& weight, InferenceType type, const PixelStatistics& pixels) {
+  const at::Tensor mean = at::tensor(pixels.mean).to(weight.device(), at::kDouble),
+                   std = at::tensor(pixels.std).to(weight.device(), at::kDouble);
+  const at::Tensor divided = weight.permute({0, 2, 3, 1}).to(at::kDouble) / std; // [D, p, p, 3]
+  PatchProduct product((divided / 255).to(at::kFloat).contiguous().flatten(1), type);
+  product.offset = -(divided * mean).sum({1, 2, 3}).to(at::kFloat);
+  return product;
+}
+
+// Images, of floats or bytes -> what the blocks read [B, N, D]: class token, patches, prompt, with their
+// positions and ln_pre.
 class TokenEmbedding {
 public:
-  TokenEmbedding(const VisionTransformer& vit, InferenceType type)
-      : shape_(vit.shape()), class_token_(own(vit.class_embedding)),
-        positions_(own(vit.positional_embedding)), ln_pre_(*vit.ln_pre) {
-    const at::Tensor weight = own(vit.conv1->weight).flatten(1); // [D, 3*p*p]
+  TokenEmbedding(const VisionTransformer& vit, InferenceType type, const PixelStatistics& pixels)
+      : shape_(vit.shape()), floats_(product_of_floats(own(vit.conv1->weight), type)),
+        bytes_(product_of_bytes(own(vit.conv1->weight), type, pixels)),
+        class_token_(own(vit.class_embedding)), positions_(own(vit.positional_embedding)),
+        ln_pre_(*vit.ln_pre) {
     if (vit.VPT.defined()) prompt_ = own(vit.VPT);
-    if (weight.device().is_cpu())
-      panels_ = pack_on_pool({weight.const_data_ptr<float>(), weight.size(0)}, weight.size(1),
-                             product_type_of({.type = type.type}));
-    else
-      weight_ = weight.to(type.type);
   }
 
   at::Tensor forward(const at::Tensor& images, Grid grid, const at::Tensor& class_offset) const {
+    const PatchProduct& product = are_bytes(images) ? bytes_ : floats_;
     const at::Tensor positions = positions_for(positions_, shape_, grid);
     const at::Tensor firsts = class_token_ + positions[0]; // [D]
     const at::Tensor first = class_offset.defined() ? (firsts + class_offset).contiguous() : firsts;
-    return images.device().is_cpu() ? on_cpu(images.to(at::kFloat).contiguous(), grid, positions, first)
-                                    : elsewhere(images, grid, positions, first);
+    at::Tensor of_patches = positions.slice(0, 1); // [P, D]
+    if (product.offset.defined()) of_patches = of_patches + product.offset;
+    if (!images.device().is_cpu()) return elsewhere(images, product, grid, of_patches, first);
+    return are_bytes(images)
+               ? on_cpu<std::uint8_t>(images.contiguous(), product, grid, of_patches, first)
+               : on_cpu<float>(images.to(at::kFloat).contiguous(), product, grid, of_patches, first);
   }
 
 private:
   std::int64_t prompts() const { return prompt_.defined() ? prompt_.size(0) : 0; }
 
   // What one thread does at a time: some of the patches of an image, with the first also the other tokens.
+  template <typename Number>
   struct Part {
-    const float* image;        // [3, H, W]
+    const Number* image;       // [3, H, W], bytes [H, W, 3]
     float* x;                  // [N, D]
     std::int64_t first, count; // patches
   };
 
-  at::Tensor on_cpu(const at::Tensor& images, Grid grid, const at::Tensor& positions,
-                    const at::Tensor& first) const {
+  // positions [P, D], first [D] or [B, D]
+  template <typename Number>
+  at::Tensor on_cpu(const at::Tensor& images, const PatchProduct& product, Grid grid,
+                    const at::Tensor& positions, const at::Tensor& first) const {
     const std::int64_t batch = images.size(0), patches = grid.count(), width = shape_.width;
     const std::int64_t tokens = 1 + patches + prompts(), pixels = images.stride(0);
-    at::Tensor x = at::empty({batch, tokens, width}, images.options());
-    const Strips strips = strips_for(patches, panels_);
+    at::Tensor x = at::empty({batch, tokens, width}, at::kFloat);
+    const Strips strips = strips_for(patches, product.panels);
     shared_pool().parallel_for(batch * strips.count(), 1, [&](std::size_t begin, std::size_t end, int) {
       for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
         const std::int64_t image = i / strips.count(), strip = i % strips.count();
-        const Part part{.image = images.const_data_ptr<float>() + image * pixels,
-                        .x = x.mutable_data_ptr<float>() + image * tokens * width,
-                        .first = strips.begin(strip),
-                        .count = strips.begin(strip + 1) - strips.begin(strip)};
+        const Part<Number> part{.image = images.const_data_ptr<Number>() + image * pixels,
+                                .x = x.mutable_data_ptr<float>() + image * tokens * width,
+                                .first = strips.begin(strip),
+                                .count = strips.begin(strip + 1) - strips.begin(strip)};
         if (strip == 0) {
           const float* from = first.const_data_ptr<float>() + (first.dim() == 2 ? image * width : 0);
           std::memcpy(part.x, from, width * sizeof(float));
@@ -96,65 +131,78 @@ private:
             ln_pre_.in_place(place, prompts());
           }
         }
-        embed(part, grid, {images.size(2), images.size(3)}, positions);
+        embed(part, product, grid, pixels_of(images), positions);
       }
     });
     return x;
   }
 
-  void embed(const Part& part, Grid grid, Grid image, const at::Tensor& positions) const {
+  // A patch's pixels in the order of the image.
+  float* gather(const float* image, Grid size, std::int64_t top, std::int64_t left, float* to) const {
+    const std::int64_t patch = shape_.patch;
+    for (std::int64_t channel = 0; channel < 3; ++channel)
+      for (std::int64_t y = 0; y < patch; ++y, to += patch)
+        std::memcpy(to, image + (channel * size.height + top + y) * size.width + left, patch * sizeof(float));
+    return to;
+  }
+  float* gather(const std::uint8_t* image, Grid size, std::int64_t top, std::int64_t left, float* to) const {
+    const std::int64_t patch = shape_.patch;
+    for (std::int64_t y = 0; y < patch; ++y)
+      to = std::copy_n(image + 3 * ((top + y) * size.width + left), 3 * patch, to);
+    return to;
+  }
+
+  template <typename Number>
+  void embed(const Part<Number>& part, const PatchProduct& product, Grid grid, Grid image,
+             const at::Tensor& positions) const {
     thread_local std::vector<float> pixels; // [patches, 3*p*p]
     thread_local PackedRows rows;
-    const std::int64_t size = shape_.patch, width = shape_.width;
-    pixels.resize(part.count * panels_.dims());
+    const std::int64_t width = shape_.width;
+    pixels.resize(part.count * product.panels.dims());
     float* to = pixels.data();
-    for (std::int64_t patch = part.first; patch < part.first + part.count; ++patch) {
-      const std::int64_t top = patch / grid.width * shape_.stride, left = patch % grid.width * shape_.stride;
-      for (std::int64_t channel = 0; channel < 3; ++channel)
-        for (std::int64_t y = 0; y < size; ++y, to += size)
-          std::memcpy(to, part.image + (channel * image.height + top + y) * image.width + left,
-                      size * sizeof(float));
-    }
+    for (std::int64_t patch = part.first; patch < part.first + part.count; ++patch)
+      to = gather(part.image, image, patch / grid.width * shape_.stride, patch % grid.width * shape_.stride,
+                  to);
     float* x = part.x + (1 + part.first) * width;
-    std::memcpy(x, positions.const_data_ptr<float>() + (1 + part.first) * width,
+    std::memcpy(x, positions.const_data_ptr<float>() + part.first * width,
                 part.count * width * sizeof(float));
-    rows.load({pixels.data(), part.count}, panels_);
-    multiply(rows, panels_, {0, width}, {.kind = Epilogue::Kind::add}, {x, width});
+    rows.load({pixels.data(), part.count}, product.panels);
+    multiply(rows, product.panels, {0, width}, {.kind = Epilogue::Kind::add}, {x, width});
     ln_pre_.in_place(x, part.count);
   }
 
-  at::Tensor elsewhere(const at::Tensor& images, Grid grid, const at::Tensor& positions,
-                       const at::Tensor& first) const {
-    const std::int64_t batch = images.size(0), width = shape_.width;
-    const at::Tensor windows = images.unfold(2, shape_.patch, shape_.stride)
-                                   .unfold(3, shape_.patch, shape_.stride); // [B, 3, h, w, p, p]
-    check_shape(windows, {"B", 3, grid.height, grid.width, shape_.patch, shape_.patch},
-                "patches of the images");
-    const at::Tensor rows = windows.permute({0, 2, 3, 1, 4, 5}).reshape({-1, weight_.size(1)});
-    const at::Tensor pixels = at::mm(rows.to(weight_.scalar_type()), weight_.t()).view({batch, -1, width});
+  at::Tensor elsewhere(const at::Tensor& images, const PatchProduct& product, Grid grid,
+                       const at::Tensor& positions, const at::Tensor& first) const {
+    const std::int64_t batch = images.size(0), width = shape_.width, size = shape_.patch;
+    const bool is_bytes = are_bytes(images);
+    const std::int64_t top = is_bytes ? 1 : 2; // dimension of the height
+    at::Tensor windows = images.unfold(top, size, shape_.stride).unfold(top + 1, size, shape_.stride);
+    windows = is_bytes ? windows.permute({0, 1, 2, 4, 5, 3})  // of [B, h, w, 3, p, p]
+                       : windows.permute({0, 2, 3, 1, 4, 5}); // of [B, 3, h, w, p, p]
+    VLREID_ASSERT(windows.size(1) == grid.height && windows.size(2) == grid.width);
+    const at::Tensor rows = windows.reshape({-1, product.weight.size(1)}).to(product.weight.scalar_type());
+    const at::Tensor pixels = at::mm(rows, product.weight.t()).view({batch, -1, width});
     at::Tensor x = at::empty({batch, 1 + grid.count() + prompts(), width}, positions.options());
     x.select(1, 0).copy_(first);
-    x.slice(1, 1, 1 + pixels.size(1)).copy_(pixels).add_(positions.slice(0, 1));
+    x.slice(1, 1, 1 + pixels.size(1)).copy_(pixels).add_(positions);
     if (prompt_.defined()) x.slice(1, 1 + pixels.size(1)).copy_(prompt_);
     return ln_pre_.forward(x);
   }
 
   VitShape shape_;
-  Panels panels_;     // [D, 3*p*p] on a CPU
-  at::Tensor weight_; // elsewhere
+  PatchProduct floats_, bytes_;
   at::Tensor class_token_, positions_, prompt_;
   Norm ln_pre_;
 };
 
 class VitInference : public ImageInference {
 public:
-  VitInference(const VisionTransformer& vit, InferenceType type)
-      : shape_(vit.shape()), accepts_other_sizes_(vit.accepts_other_sizes()), embedding_(vit, type),
+  VitInference(const VisionTransformer& vit, InferenceType type, const PixelStatistics& pixels)
+      : shape_(vit.shape()), accepts_other_sizes_(vit.accepts_other_sizes()), embedding_(vit, type, pixels),
         projection_(vit.proj.detach().t(), {}, {}), ln_post_(*vit.ln_post), blocks_(*vit.blocks, type) {}
 
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const override {
     const c10::NoGradGuard no_grad;
-    check_shape(images, {"B", 3, "H", "W"}, "images");
     const std::int64_t batch = images.size(0);
     const std::int64_t part =
         images.device().is_cpu() ? std::max<std::int64_t>(1, kTokensAtOnce / tokens(grid_of(images))) : batch;
@@ -173,8 +221,7 @@ public:
 
 private:
   Grid grid_of(const at::Tensor& images) const {
-    return accepts_other_sizes_ ? patch_grid({images.size(2), images.size(3)}, shape_.patch, shape_.stride)
-                                : shape_.grid;
+    return accepts_other_sizes_ ? patch_grid(pixels_of(images), shape_.patch, shape_.stride) : shape_.grid;
   }
   std::int64_t tokens(Grid grid) const { return 1 + grid.count() + shape_.visual_prompts; }
 
@@ -195,9 +242,10 @@ private:
 
 } // namespace
 
-std::unique_ptr<ImageInference> VisionTransformer::make_inference(InferenceType type) {
+std::unique_ptr<ImageInference> VisionTransformer::make_inference(InferenceType type,
+                                                                  const PixelStatistics& pixels) {
   const c10::NoGradGuard no_grad;
-  return std::make_unique<VitInference>(*this, type);
+  return std::make_unique<VitInference>(*this, type, pixels);
 }
 
 } // namespace vlreid

@@ -47,9 +47,11 @@ at::Tensor numbers_of(std::span<const SideInformation> side, int SideInformation
 at::Tensor load_images(const TestTransformOptions& options, std::span<const std::string> paths) {
   TestTransform transform(options);
   at::Tensor images = at::empty({static_cast<std::int64_t>(paths.size()), 3, options.height, options.width});
-  for (std::size_t i = 0; i < paths.size(); ++i)
-    transform.plain(load_image(paths[i]),
-                    {images.mutable_data_ptr<float>() + i * transform.size(), transform.size()});
+  std::vector<std::uint8_t> bytes(transform.size());
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    transform.plain(load_image(paths[i]), bytes);
+    transform.normalise(bytes, {images.mutable_data_ptr<float>() + i * transform.size(), transform.size()});
+  }
   return images;
 }
 

@@ -49,7 +49,7 @@ ReidOptions reid_options(const EmbedderOptions& options) {
 }
 
 TestTransformOptions transform_options(const EmbedderOptions& options, const ReidModel& model) {
-  const PixelStatistics& usual = model.is_resnet() ? kImageNetPixels : kVitPixels;
+  const PixelStatistics& usual = model.pixels();
   const Grid own = model.image_size();
   const auto [height, width] = options.settings.input_size.value_or(std::array{own.height, own.width});
   TestTransformOptions made{.height = static_cast<int>(height),
@@ -89,7 +89,7 @@ struct Embedder::State {
   GraphReplay rows_of; // {images, class offset or undefined} -> rows, on the device
   std::shared_ptr<ReidModel> model;
   TestTransformOptions transform;
-  std::size_t pixels; // floats of one image
+  std::size_t pixels; // bytes of one image
 
   explicit State(const EmbedderOptions& chosen) : State(load_wanted(chosen), chosen) {
     checksum = weights_checksum(chosen.weights);
@@ -105,6 +105,7 @@ struct Embedder::State {
                static_cast<std::size_t>(transform.width)) {
     model->eval();
     model->to_device(device);
+    model->set_pixels({.mean = transform.mean, .std = transform.std});
     model->prepare_inference();
   }
 
@@ -120,7 +121,7 @@ struct Embedder::State {
   // The shift depends on seed and image alone, so the rows do not depend on threads or on where a run was
   // resumed.
   void render(TestTransform& to, const Image& image, std::size_t item, std::size_t view,
-              std::span<float> out) const {
+              std::span<std::uint8_t> out) const {
     if (view == 0) return to.plain(image, out);
     if (options.views == TestViews::flip) return to.flipped(image, out);
     Random random({options.seed, item});
@@ -146,11 +147,11 @@ struct Embedder::State {
   Download embed(const ImageBatch& batch, std::span<const SideInformation> side, CopyStreams& streams) {
     const at::Tensor offset = class_offset(batch.items, side);
     at::Tensor sum;
-    for (const std::span<const float> pixels_of_view : batch.views) {
+    for (const std::span<const std::uint8_t> bytes : batch.views) {
       // from_blob wants a mutable pointer; the model only reads.
       const at::Tensor images = at::from_blob(
-          const_cast<float*>(pixels_of_view.data()),
-          {static_cast<std::int64_t>(batch.items.size()), 3, transform.height, transform.width}, at::kFloat);
+          const_cast<std::uint8_t*>(bytes.data()),
+          {static_cast<std::int64_t>(batch.items.size()), transform.height, transform.width, 3}, at::kByte);
       const at::Tensor rows = rows_of({streams.upload(images), offset});
       sum = sum.defined() ? sum + rows : rows;
     }
@@ -228,7 +229,7 @@ void Embedder::run(std::span<const std::string> paths, std::span<const SideInfor
     transforms.emplace_back(state.transform);
   ImageBatches batches(
       paths,
-      [&](const Image& image, std::size_t item, std::size_t view, int thread, std::span<float> out) {
+      [&](const Image& image, std::size_t item, std::size_t view, int thread, std::span<std::uint8_t> out) {
         state.render(transforms[static_cast<std::size_t>(thread)], image, item, view, out);
       },
       {.batch_size = static_cast<std::size_t>(state.options.batch_size),
@@ -236,7 +237,7 @@ void Embedder::run(std::span<const std::string> paths, std::span<const SideInfor
        .first = first,
        .views = view_count(state.options.views),
        .pixels = state.pixels,
-       .memory = [&](std::size_t count) { return host_floats(count, state.device); }});
+       .memory = [&](std::size_t bytes) { return host_memory(bytes, state.device); }});
   CopyStreams streams(state.device);
   // A device computes a batch while the host brings the next one and takes the rows of the one before.
   const std::size_t most_pending = state.device.is_cpu() ? 0 : 1;

@@ -92,6 +92,7 @@ void ReidModel::build(const StateDict& middle, const std::string& place) {
   image_encoder_ = register_module(
       "image_encoder",
       make_image_encoder(visual, {.image = geometry.image, .stride = geometry.stride}, place));
+  pixels_ = is_resnet() ? kImageNetPixels : kVitPixels;
   if (Transformer* blocks = image_encoder_->transformer())
     apply_adapters(*blocks, visual.below("transformer."), options_.adapter, place);
   if (const StateDict prompts = middle.below("prompt_learner."); !prompts.empty())
@@ -205,7 +206,7 @@ at::Tensor ReidModel::mixed(const at::Tensor& feature) const {
 
 void ReidModel::prepare_inference() {
   const std::scoped_lock lock(inference_mutex_);
-  inference_ = image_encoder_->make_inference(options_.inference);
+  inference_ = image_encoder_->make_inference(options_.inference, pixels_);
   for (const auto& [name, tensor] : state_of(*image_encoder_))
     if (tensor.is_cpu()) forget_file_pages(tensor.const_data_ptr(), tensor.nbytes());
 }
@@ -217,7 +218,7 @@ void ReidModel::release_inference() {
 
 std::shared_ptr<const ImageInference> ReidModel::inference() {
   const std::scoped_lock lock(inference_mutex_);
-  if (!inference_) inference_ = image_encoder_->make_inference(options_.inference);
+  if (!inference_) inference_ = image_encoder_->make_inference(options_.inference, pixels_);
   return inference_;
 }
 

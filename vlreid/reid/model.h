@@ -67,8 +67,9 @@ class ReidModel : public torch::nn::Module {
 public:
   ReidModel(const StateDict& weights, ReidOptions options, const std::string& place);
 
-  // Inference. images [B, 3, H, W] float32, normalised as the file's kind wants; cameras, views [B] int64,
-  // needed with SIE only, best on the CPU: only there are they compared with the table.
+  // Inference. images [B, 3, H, W] float32, normalised as the file's kind wants, or [B, H, W, 3] bytes, which
+  // are normalised by pixels(); cameras, views [B] int64, needed with SIE only, best on the CPU: only there
+  // are they compared with the table.
   at::Tensor embed(const at::Tensor& images, const at::Tensor& cameras = {},
                    const at::Tensor& views = {}); // [B, F] raw
   ImageFeatures image_features(const at::Tensor& images, const at::Tensor& cameras = {},
@@ -84,6 +85,10 @@ public:
   void prepare_inference();
   // Gives its memory back.
   void release_inference();
+  // What images of bytes are normalised with: as the references do with the file's kind, unless set. Counts
+  // from the next inference form on.
+  const PixelStatistics& pixels() const { return pixels_; }
+  void set_pixels(const PixelStatistics& pixels) { pixels_ = pixels; }
 
   // Training form, differentiable; train() or eval() of the module decides about the necks' statistics and
   // LoRA's dropout.
@@ -162,6 +167,7 @@ private:
   at::Tensor cv_embed_, logit_scale_;
   std::shared_ptr<TokenTable> token_embedding_; // part of plain CLIP files only, null otherwise
   std::shared_ptr<const ImageInference> inference_;
+  PixelStatistics pixels_ = kVitPixels;
   std::mutex inference_mutex_;
 };
 

@@ -21,9 +21,9 @@ at::Tensor host_buffer(at::IntArrayRef sizes, at::ScalarType type, at::Device de
   return at::empty(sizes, at::TensorOptions().dtype(type).pinned_memory(!device.is_cpu()));
 }
 
-std::shared_ptr<float[]> host_floats(std::size_t count, at::Device device) {
-  const at::Tensor buffer = host_buffer({static_cast<std::int64_t>(count)}, at::kFloat, device).zero_();
-  return {buffer.mutable_data_ptr<float>(), [buffer](float*) {}};
+std::shared_ptr<void> host_memory(std::size_t bytes, at::Device device) {
+  const at::Tensor buffer = host_buffer({static_cast<std::int64_t>(bytes)}, at::kByte, device).zero_();
+  return {buffer.mutable_data_ptr(), [buffer](void*) {}};
 }
 
 at::Tensor on_device(const at::Tensor& host, at::Device device) {

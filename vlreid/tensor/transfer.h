@@ -21,7 +21,7 @@ namespace vlreid {
 // Uninitialised host memory, pinned for a device that is no CPU.
 at::Tensor host_buffer(at::IntArrayRef sizes, at::ScalarType type, at::Device device);
 // The same for folders without tensors: zeros.
-std::shared_ptr<float[]> host_floats(std::size_t count, at::Device device);
+std::shared_ptr<void> host_memory(std::size_t bytes, at::Device device);
 
 // A host tensor on the device, without waiting for what the device is doing; a tensor that is there already
 // is given back. For small things: the copy goes by pinned memory and the current stream.

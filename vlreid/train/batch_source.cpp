@@ -21,7 +21,7 @@ at::Tensor numbers(const std::vector<std::int64_t>& values) {
 
 // The batch's images lie in memory that the device can read while the step before is computed.
 TrainingBatchesOptions with_memory_for(TrainingBatchesOptions options, at::Device device) {
-  options.memory = [device](std::size_t count) { return host_floats(count, device); };
+  options.memory = [device](std::size_t bytes) { return host_memory(bytes, device); };
   return options;
 }
 

@@ -3,11 +3,19 @@
 #include "vlreid/base/error.h"
 #include "vlreid/image/geometry.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace vlreid {
 namespace {
 
 // Padding of MM's second view, black.
 constexpr Padding kSecondViewPadding{.top = 5, .bottom = 5, .left = 10, .right = 10};
+
+void write_reversed(const std::uint8_t* row, int width, std::uint8_t* out) {
+  for (int x = 0; x < width; ++x)
+    std::memcpy(out + std::ptrdiff_t{3} * x, row + std::ptrdiff_t{3} * (width - 1 - x), 3);
+}
 
 } // namespace
 
@@ -23,27 +31,22 @@ TestTransform::TestTransform(const TestTransformOptions& options) : options_(opt
   table_ = make_pixel_table(options.mean, options.std);
 }
 
-void TestTransform::write_row(int y, const std::uint8_t* row, Direction direction, float* out) const {
-  const std::size_t width = static_cast<std::size_t>(options_.width);
-  write_pixel_row(table_, row, options_.width, direction, options_.height * width, out + y * width);
+void TestTransform::plain(const Image& image, std::span<std::uint8_t> out) {
+  VLREID_ASSERT(out.size() == size());
+  resizer_.start(image, {.height = options_.height, .width = options_.width, .filter = options_.filter});
+  const std::size_t row = std::size_t{3} * options_.width;
+  for (int y = 0; y < options_.height; ++y)
+    std::memcpy(out.data() + y * row, resizer_.row(y), row);
 }
 
-void TestTransform::run(const Image& image, Direction direction, std::span<float> out) {
+void TestTransform::flipped(const Image& image, std::span<std::uint8_t> out) {
   VLREID_ASSERT(out.size() == size());
   resizer_.start(image, {.height = options_.height, .width = options_.width, .filter = options_.filter});
   for (int y = 0; y < options_.height; ++y)
-    write_row(y, resizer_.row(y), direction, out.data());
+    write_reversed(resizer_.row(y), options_.width, out.data() + std::size_t{3} * options_.width * y);
 }
 
-void TestTransform::plain(const Image& image, std::span<float> out) {
-  run(image, Direction::forward, out);
-}
-
-void TestTransform::flipped(const Image& image, std::span<float> out) {
-  run(image, Direction::reversed, out);
-}
-
-void TestTransform::second_view(const Image& image, CropOffset offset, std::span<float> out) {
+void TestTransform::second_view(const Image& image, CropOffset offset, std::span<std::uint8_t> out) {
   VLREID_ASSERT(out.size() == size());
   Image view;
   resizer_.resize(image, {.height = options_.height, .width = options_.width, .filter = options_.filter},
@@ -51,8 +54,15 @@ void TestTransform::second_view(const Image& image, CropOffset offset, std::span
   flip_in_place(view);
   view = crop(pad(view, kSecondViewPadding),
               {.top = offset.top, .left = offset.left, .height = options_.height, .width = options_.width});
+  std::ranges::copy(view.pixels, out.begin());
+}
+
+void TestTransform::normalise(std::span<const std::uint8_t> bytes, std::span<float> out) const {
+  VLREID_ASSERT(bytes.size() == size() && out.size() == size());
+  const std::size_t width = static_cast<std::size_t>(options_.width);
   for (int y = 0; y < options_.height; ++y)
-    write_row(y, view.row(y), Direction::forward, out.data());
+    write_pixel_row(table_, bytes.data() + 3 * width * y, options_.width, Direction::forward,
+                    options_.height * width, out.data() + y * width);
 }
 
 } // namespace vlreid

@@ -1,11 +1,13 @@
-// Image -> float [3, H, W] that a vision encoder reads: resize, to [0, 1], normalise; value = (u8/255 -
-// mean)/std in float32 in that order, as the references do (reference-behaviour section 7). Also the flipped
-// view, and the second test view of MM (datasets section 6): resize, flip, pad 10 left/right and 5 top/bottom
-// with black, crop at a given offset, normalise. A TestTransform keeps scratch memory: one per thread.
+// Image -> what a vision encoder reads, resized: bytes [H, W, 3] of RGB, which inference forms normalise
+// themselves (encoders/image_encoder.h), and from them floats [3, H, W], value = (u8/255 - mean)/std in
+// float32 in that order, as the references do (reference-behaviour section 7). Also the flipped view, and the
+// second test view of MM (datasets section 6): resize, flip, pad 10 left/right and 5 top/bottom with black,
+// crop at a given offset. A TestTransform keeps scratch memory: one per thread.
 #pragma once
 
 #include "vlreid/base/random.h"
 #include "vlreid/image/image.h"
+#include "vlreid/image/pixel_statistics.h"
 #include "vlreid/image/resize.h"
 #include "vlreid/transforms/pixel_row.h"
 
@@ -15,17 +17,6 @@
 #include <span>
 
 namespace vlreid {
-
-struct PixelStatistics {
-  std::array<float, 3> mean; // of R, G, B in [0, 1]
-  std::array<float, 3> std;
-};
-
-// The only two choices of the references: ViT models use one half, residual networks the statistics of
-// ImageNet.
-inline constexpr PixelStatistics kVitPixels{.mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}};
-inline constexpr PixelStatistics kImageNetPixels{.mean = {0.485f, 0.456f, 0.406f},
-                                                 .std = {0.229f, 0.224f, 0.225f}};
 
 struct TestTransformOptions {
   int height = 256;
@@ -52,15 +43,14 @@ public:
   const TestTransformOptions& options() const { return options_; }
   std::size_t size() const { return std::size_t{3} * options_.height * options_.width; }
 
-  // All fill `out`, [3, H, W]. REQUIRES: out.size() == size(), image not empty.
-  void plain(const Image& image, std::span<float> out);
-  void flipped(const Image& image, std::span<float> out);
-  void second_view(const Image& image, CropOffset offset, std::span<float> out);
+  // All fill `out`, [H, W, 3]. REQUIRES: out.size() == size(), image not empty.
+  void plain(const Image& image, std::span<std::uint8_t> out);
+  void flipped(const Image& image, std::span<std::uint8_t> out);
+  void second_view(const Image& image, CropOffset offset, std::span<std::uint8_t> out);
+  // Bytes [H, W, 3] -> normalised floats [3, H, W].
+  void normalise(std::span<const std::uint8_t> bytes, std::span<float> out) const;
 
 private:
-  void write_row(int y, const std::uint8_t* row, Direction direction, float* out) const;
-  void run(const Image& image, Direction direction, std::span<float> out);
-
   TestTransformOptions options_;
   PixelTable table_;
   Resizer resizer_;

@@ -30,10 +30,18 @@ Image image_of(const TensorEntry& entry) {
   return image;
 }
 
-template <typename Transform>
-std::vector<float> run(Transform& transform, auto&& work) {
+std::vector<float> run(TrainTransform& transform, auto&& work) {
   std::vector<float> out(transform.size(), -100.0f);
   work(transform, std::span<float>(out));
+  return out;
+}
+
+// What `work` makes of an image, normalised.
+std::vector<float> run(TestTransform& transform, auto&& work) {
+  std::vector<std::uint8_t> bytes(transform.size());
+  work(transform, std::span<std::uint8_t>(bytes));
+  std::vector<float> out(transform.size());
+  transform.normalise(bytes, out);
   return out;
 }
 
