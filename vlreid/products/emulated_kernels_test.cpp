@@ -78,6 +78,10 @@ void _tile_loadd(int number, const void* from, std::int64_t stride) {
     std::memcpy(registers[number].rows[r], static_cast<const Bytes*>(from) + r * stride, 64);
 }
 
+void _tile_stream_loadd(int number, const void* from, std::int64_t stride) {
+  _tile_loadd(number, from, stride);
+}
+
 void _tile_stored(int number, void* to, std::int64_t stride) {
   for (int r = 0; r < 16; ++r)
     std::memcpy(static_cast<Bytes*>(to) + r * stride, registers[number].rows[r], 64);

@@ -49,9 +49,9 @@ struct TileArguments {
   std::int64_t lines = 0;
   float* sums = nullptr; // [rows, panels * 16] float32, or int32 for 8-bit numbers
   bool adds = false;     // to what is in sums
-  // Cache lines that later tiles read, fetched meanwhile: none, or a quarter of `lines`.
+  // Lines of each panel that later tiles read, fetched meanwhile; the panels again `panel_stride` apart.
   const unsigned char* ahead = nullptr;
-  std::int64_t ahead_lines = 0;
+  std::int64_t ahead_lines = 0; // 0 or more, at most `lines`
 };
 
 // Some rows of A as one group of cells, or of B as a panel.
@@ -88,7 +88,12 @@ struct ProductKernel {
   int lines_at_once =
       0; // that a tile goes through before the next takes its turn: they stay in the first cache
   int line_multiple = 1; // lines are filled up to
+  std::int64_t strip_bytes = 256 * 1024; // of A that stay in the second-level cache: half of a small one
+  int most_strip_rows = 144;
   bool is_split = false; // numbers are a sum of two, taken three times over (ProductType::bf16x3)
+  // Around the tiles of a thread, where the processor has a mode for them.
+  void (*begin)() = nullptr;
+  void (*end)() = nullptr;
   void (*tile)(const TileArguments&) = nullptr;
   void (*pack)(const PackArguments&) = nullptr; // a group of A
   void (*fill)(const PackArguments&) = nullptr; // a panel of B, cells [lines, 16]

@@ -21,23 +21,21 @@ struct alignas(64) TileConfiguration {
   std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// For as long as one tile is computed: other code of the thread may use the registers otherwise, and idle
-// registers cost nothing at a switch of threads. Some twenty of a tile's thousands of cycles.
-struct ConfiguredTiles {
-  ConfiguredTiles() {
-    static const TileConfiguration kConfiguration;
-    _tile_loadconfig(&kConfiguration);
-  }
-  ~ConfiguredTiles() { _tile_release(); }
-};
+// Between them other code of the thread may not use the registers otherwise.
+void configure() {
+  static const TileConfiguration kConfiguration;
+  _tile_loadconfig(&kConfiguration);
+}
+
+// Registers that are released cost nothing at a switch of threads.
+void release() {
+  _tile_release();
+}
 
 enum class Numbers { bf16, s8 };
 
 template <Numbers kNumbers>
 void tile_32x32(const TileArguments& given) {
-  for (std::int64_t line = 0; line < given.ahead_lines; ++line)
-    __builtin_prefetch(given.ahead + line * kLineBytes, 0, 2);
-  const ConfiguredTiles configured;
   constexpr int kSumStride = kWidth * sizeof(float);
   float* lower = given.sums + 16 * kWidth;
   if (given.adds) {
@@ -53,9 +51,16 @@ void tile_32x32(const TileArguments& given) {
   }
   const unsigned char* group = given.group;
   const unsigned char* panel = given.panel;
-  for (std::int64_t line = 0; line < given.lines; line += kCells) {
-    _tile_loadd(4, group, kLineBytes);
-    _tile_loadd(5, group + 16 * kLineBytes, kLineBytes);
+  // Among the products: all of them at once would fill the queue for memory.
+  const std::int64_t fetched = (given.ahead_lines * kCells + given.lines - 1) / given.lines;
+  std::int64_t ahead = 0;
+  for (std::int64_t line = 0; line < given.lines; line += kCells, ahead += fetched) {
+    const std::int64_t end = ahead + fetched < given.ahead_lines ? ahead + fetched : given.ahead_lines;
+    fetch_ahead(given, 0, ahead, end);
+    fetch_ahead(given, 1, ahead, end);
+    // The panels stay in the first cache if A is only passing through.
+    _tile_stream_loadd(4, group, kLineBytes);
+    _tile_stream_loadd(5, group + 16 * kLineBytes, kLineBytes);
     _tile_loadd(6, panel, kLineBytes);
     _tile_loadd(7, panel + given.panel_stride, kLineBytes);
     if constexpr (kNumbers == Numbers::bf16) {
@@ -95,7 +100,9 @@ void pack_blocks(const PackArguments& given) {
   }
 }
 
-constexpr int kLinesAtOnce = 256; // 32 KiB of B; its other half of the work is in the second-level cache
+constexpr int kLinesAtOnce = 512;                 // 64 KiB of B; up to 1024 dimensions of bfloat16 need no sums in memory
+constexpr std::int64_t kStripBytes = 768 * 1024; // of the two megabytes of such a processor's second-level cache
+constexpr int kMostStripRows = 512;
 
 } // namespace
 
@@ -107,6 +114,10 @@ const ProductKernel& amx_bf16_kernel() {
                                          .panels = kPanels,
                                          .lines_at_once = kLinesAtOnce,
                                          .line_multiple = kCells,
+                                         .strip_bytes = kStripBytes,
+                                         .most_strip_rows = kMostStripRows,
+                                         .begin = configure,
+                                         .end = release,
                                          .tile = tile_32x32<Numbers::bf16>,
                                          .pack = pack_blocks<Cell::bf16x2>,
                                          .fill = pack_interleaved<Cell::bf16x2, kPanelWidth>,
@@ -123,6 +134,10 @@ const ProductKernel& amx_int8_kernel() {
                                          .panels = kPanels,
                                          .lines_at_once = kLinesAtOnce,
                                          .line_multiple = kCells,
+                                         .strip_bytes = kStripBytes,
+                                         .most_strip_rows = kMostStripRows,
+                                         .begin = configure,
+                                         .end = release,
                                          .tile = tile_32x32<Numbers::s8>,
                                          .pack = pack_blocks<Cell::s8x4>,
                                          .fill = pack_interleaved<Cell::s8x4, kPanelWidth>,

@@ -266,6 +266,12 @@ void finish(const FinishArguments& given) {
   }
 }
 
+VLREID_INLINE void fetch_ahead(const TileArguments& given, int panel, std::int64_t begin, std::int64_t end) {
+  const unsigned char* from = given.ahead + panel * given.panel_stride;
+  for (std::int64_t line = begin; line < end; ++line)
+    __builtin_prefetch(from + line * kLineBytes, 0, 2);
+}
+
 // A tile whose sums are vectors `Dot::Sums`: kRows x kPanels * Dot::kVectors of them stay in registers.
 template <class Dot, int kRows, int kPanels>
 void tile(const TileArguments& given) {
@@ -274,8 +280,8 @@ void tile(const TileArguments& given) {
   constexpr int kColumns = kPanels * kVectors;
   constexpr int kWidth = kPanels * kPanelWidth;
   constexpr int kLanes = kPanelWidth / kVectors;
-  for (std::int64_t line = 0; line < given.ahead_lines; ++line)
-    __builtin_prefetch(given.ahead + line * kLineBytes, 0, 2);
+  for (int p = 0; p < kPanels; ++p)
+    fetch_ahead(given, p, 0, given.ahead_lines);
   Sums sums[kRows][kColumns];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)

@@ -17,10 +17,8 @@ static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish
               static_cast<int>(Epilogue::Kind::quick_gelu) == static_cast<int>(Finish::quick_gelu) &&
               static_cast<int>(Epilogue::Kind::add_relu) == static_cast<int>(Finish::add_relu));
 
-constexpr std::int64_t kStripBytes = 256 * 1024; // half of a small second-level cache
 constexpr std::int64_t kWordsBehind = 2;         // that packing may overwrite
-constexpr std::int64_t kMostStripRows = 144;
-constexpr std::int64_t kMostWidth = 32; // of a tile
+constexpr std::int64_t kMostSums = (512 + 32) * 32; // of a strip of rows and a tile's columns
 // So many tiles fetch the part of the panel that comes next, among their own work, and the others nothing.
 constexpr std::int64_t kFetchingTiles = 4;
 
@@ -101,8 +99,10 @@ std::int64_t rows_at_once(const Panels& b) {
 }
 
 std::int64_t rows_that_stay_in_cache(const Panels& b) {
-  const std::int64_t rows = kStripBytes / std::max<std::int64_t>(b.panel_lines() * sizeof(Word), 1);
-  return std::clamp<std::int64_t>(rows, b.kernel().rows, kMostStripRows) / b.kernel().rows * b.kernel().rows;
+  const ProductKernel& kernel = b.kernel();
+  const std::int64_t row_bytes = std::max<std::int64_t>(b.panel_lines() * sizeof(Word), 1);
+  return std::clamp<std::int64_t>(kernel.strip_bytes / row_bytes, kernel.rows, kernel.most_strip_rows) /
+         kernel.rows * kernel.rows;
 }
 
 Word* PackedRows::make_room(std::int64_t rows, const Panels& b) {
@@ -181,50 +181,99 @@ void PackedRows::load_transposed(const float* a, std::int64_t rows, std::int64_t
   }
 }
 
+namespace {
+
+class KernelInUse {
+public:
+  explicit KernelInUse(const ProductKernel& kernel) : kernel_(kernel) {
+    if (kernel_.begin != nullptr) kernel_.begin();
+  }
+  KernelInUse(const KernelInUse&) = delete;
+  KernelInUse& operator=(const KernelInUse&) = delete;
+  ~KernelInUse() {
+    if (kernel_.end != nullptr) kernel_.end();
+  }
+
+private:
+  const ProductKernel& kernel_;
+};
+
+// The product of a strip of rows and some of B, a tile's width of columns at a time.
+class StripProduct {
+public:
+  StripProduct(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
+               ProductOutput out)
+      : a_(a), b_(b), kernel_(b.kernel()), columns_(columns), epilogue_(epilogue), out_(out) {
+    VLREID_ASSERT(groups_ * kernel_.rows * width_ <= kMostSums);
+  }
+
+  void run() {
+    const KernelInUse in_use(kernel_);
+    for (std::int64_t column = 0; column < columns_.count; column += width_)
+      for (std::int64_t line = 0; line < lines_; line += kernel_.lines_at_once)
+        add_lines(column, line);
+  }
+
+private:
+  // Of as many lines as stay in the first cache; all sums are complete after the last of them.
+  void add_lines(std::int64_t column, std::int64_t line) {
+    const unsigned char* panel = b_.panel((columns_.first + column) / Panels::kPanelRows);
+    const std::int64_t end = std::min<std::int64_t>(line + kernel_.lines_at_once, lines_);
+    const std::int64_t group_bytes = kernel_.rows * static_cast<std::int64_t>(sizeof(Word));
+    const bool is_last = end == lines_;
+    TileArguments tile{.group = a_.cells() + line * group_bytes,
+                       .panel = panel + line * kLineBytes,
+                       .panel_stride = lines_ * kLineBytes,
+                       .lines = end - line,
+                       .sums = sums_,
+                       .adds = line > 0,
+                       .ahead = panel + (is_last ? kernel_.panels * lines_ : end) * kLineBytes};
+    tile.ahead_lines = (tile.lines + kFetchingTiles - 1) / kFetchingTiles;
+    for (std::int64_t group = 0; group < groups_; ++group) {
+      const std::int64_t row = group * kernel_.rows;
+      if (is_last)
+        fetch_for_writing(out_.values + row * out_.stride + column, out_.stride, kernel_.rows);
+      kernel_.tile(tile);
+      if (is_last) finish(column, row, tile.sums);
+      tile.group += group_bytes * lines_;
+      if (lines_ > kernel_.lines_at_once) tile.sums += kernel_.rows * width_; // else complete at once
+      tile.ahead += tile.ahead_lines * kLineBytes;
+      if (group + 1 == kFetchingTiles) tile.ahead_lines = 0;
+    }
+  }
+
+  // A group's sums.
+  void finish(std::int64_t column, std::int64_t row, const float* sums) const {
+    kernel_.finish({.sums = sums,
+                    .width = width_,
+                    .rows = std::min<std::int64_t>(kernel_.rows, a_.rows() - row),
+                    .columns = std::min(width_, columns_.count - column),
+                    .kind = static_cast<int>(epilogue_.kind),
+                    .bias = epilogue_.bias == nullptr ? nullptr : epilogue_.bias + column,
+                    .row_scales = a_.scales() + row,
+                    .column_scales = b_.scales() + columns_.first + column,
+                    .column_sums = kernel_.a == Cell::u8x4 ? b_.sums() + columns_.first + column : nullptr,
+                    .out = out_.values + row * out_.stride + column,
+                    .stride = out_.stride});
+  }
+
+  const PackedRows& a_;
+  const Panels& b_;
+  const ProductKernel& kernel_;
+  ColumnRange columns_;
+  Epilogue epilogue_;
+  ProductOutput out_;
+  std::int64_t lines_ = b_.panel_lines(), groups_ = groups_of(kernel_, a_.rows());
+  std::int64_t width_ = kernel_.panels * Panels::kPanelRows;
+  alignas(64) float sums_[kMostSums]; // [groups, rows of a group, width], or of one group
+};
+
+} // namespace
+
 void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
               ProductOutput out) {
   VLREID_ASSERT(columns.first % Panels::kPanelRows == 0 && columns.first + columns.count <= b.rows());
-  const ProductKernel& kernel = b.kernel();
-  const std::int64_t width = kernel.panels * Panels::kPanelRows;
-  const std::int64_t lines = b.panel_lines(), panel_stride = lines * kLineBytes;
-  const std::int64_t groups = groups_of(kernel, a.rows());
-  const std::int64_t group_bytes = kernel.rows * static_cast<std::int64_t>(sizeof(Word)) * lines;
-  VLREID_ASSERT(groups * kernel.rows <= kMostStripRows + kernel.rows && width <= kMostWidth);
-  alignas(64) float sums[(kMostStripRows + 32) * kMostWidth];
-  for (std::int64_t c = 0; c < columns.count; c += width) {
-    const unsigned char* panel = b.panel((columns.first + c) / Panels::kPanelRows);
-    for (std::int64_t line = 0; line < lines; line += kernel.lines_at_once) {
-      TileArguments tile{.group = a.cells() + line * kernel.rows * sizeof(Word),
-                         .panel = panel + line * kLineBytes,
-                         .panel_stride = panel_stride,
-                         .lines = std::min<std::int64_t>(kernel.lines_at_once, lines - line),
-                         .sums = sums,
-                         .adds = line > 0};
-      tile.ahead = tile.panel + tile.lines * kLineBytes;
-      tile.ahead_lines = (tile.lines + kFetchingTiles - 1) / kFetchingTiles;
-      const bool is_last = line + kernel.lines_at_once >= lines;
-      for (std::int64_t g = 0; g < groups; ++g) {
-        if (is_last)
-          fetch_for_writing(out.values + g * kernel.rows * out.stride + c, out.stride, kernel.rows);
-        kernel.tile(tile);
-        tile.group += group_bytes;
-        tile.sums += kernel.rows * width;
-        tile.ahead += tile.ahead_lines * kLineBytes;
-        if (g + 1 == kFetchingTiles) tile.ahead_lines = 0;
-      }
-    }
-    kernel.finish({.sums = sums,
-                   .width = width,
-                   .rows = a.rows(),
-                   .columns = std::min(width, columns.count - c),
-                   .kind = static_cast<int>(epilogue.kind),
-                   .bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + c,
-                   .row_scales = a.scales(),
-                   .column_scales = b.scales() + columns.first + c,
-                   .column_sums = kernel.a == Cell::u8x4 ? b.sums() + columns.first + c : nullptr,
-                   .out = out.values + c,
-                   .stride = out.stride});
-  }
+  StripProduct(a, b, columns, epilogue, out).run();
 }
 
 void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride) {
