@@ -146,7 +146,7 @@ struct Buffers {
 // Of each thread of the pool.
 struct StripScratch {
   PackedRows rows, hidden_rows;
-  Scratch normed, hidden;
+  Scratch normed;
 };
 
 struct HeadScratch {
@@ -292,11 +292,8 @@ private:
     block.ln_2(x.values, strip.count, normed);
     scratch.rows.load({normed, strip.count}, block.mlp.front().fc.weight);
     for (const MlpPart& part : block.mlp) {
-      const std::int64_t hidden_width = part.fc.weight.rows();
-      float* hidden = scratch.hidden.room_for(strip.count * hidden_width);
-      multiply(scratch.rows, part.fc.weight, {0, hidden_width}, part.fc.epilogue(Epilogue::Kind::quick_gelu),
-               {hidden, hidden_width});
-      scratch.hidden_rows.load({hidden, strip.count}, part.proj.weight);
+      multiply(scratch.rows, part.fc.weight, part.fc.epilogue(Epilogue::Kind::quick_gelu), part.proj.weight,
+               scratch.hidden_rows);
       multiply(scratch.hidden_rows, part.proj.weight, {0, width_}, part.proj.epilogue(Epilogue::Kind::add),
                x);
     }

@@ -42,18 +42,6 @@ constexpr bool is_quantised(Cell cell) {
 inline constexpr int kLargest8Bit = 127;
 inline constexpr int kOffsetOfU8 = 128;
 
-struct TileArguments {
-  const unsigned char* group = nullptr; // cells of A [lines, ProductKernel::rows]
-  const unsigned char* panel = nullptr; // [lines] of B, the next panel `panel_stride` bytes further
-  std::int64_t panel_stride = 0;
-  std::int64_t lines = 0;
-  float* sums = nullptr; // [rows, panels * 16] float32, or int32 for 8-bit numbers
-  bool adds = false;     // to what is in sums
-  // Lines of each panel that later tiles read, fetched meanwhile; the panels again `panel_stride` apart.
-  const unsigned char* ahead = nullptr;
-  std::int64_t ahead_lines = 0; // 0 or more, at most `lines`
-};
-
 // Some rows of A as one group of cells, or of B as a panel.
 struct PackArguments {
   const float* rows = nullptr; // the first number of the first row; nullptr with count 0
@@ -76,7 +64,22 @@ struct FinishArguments {
   const float* column_scales = nullptr;      // 8-bit
   const std::int32_t* column_sums = nullptr; // with u8x4: times 128 to be taken off
   float* out = nullptr;
-  std::int64_t stride = 0;
+  std::int64_t stride = 0;          // floats from row to row
+  unsigned char* narrow = nullptr;  // instead of `out`: bfloat16
+  std::int64_t narrow_stride = 0;   // bytes from row to row
+};
+
+struct TileArguments {
+  const unsigned char* group = nullptr; // cells of A [lines, ProductKernel::rows]
+  const unsigned char* panel = nullptr; // [lines] of B, the next panel `panel_stride` bytes further
+  std::int64_t panel_stride = 0;
+  std::int64_t lines = 0;
+  float* sums = nullptr; // [rows, panels * 16] float32, or int32 for 8-bit numbers
+  bool adds = false;     // to what is in sums
+  // Lines of each panel that later tiles read, fetched meanwhile; the panels again `panel_stride` apart.
+  const unsigned char* ahead = nullptr;
+  std::int64_t ahead_lines = 0;
+  const FinishArguments* before = nullptr; // what is finished meanwhile, where the kernel does that
 };
 
 struct ProductKernel {
@@ -91,6 +94,8 @@ struct ProductKernel {
   std::int64_t strip_bytes = 256 * 1024; // of A that stay in the second-level cache: half of a small one
   int most_strip_rows = 144;
   bool is_split = false; // numbers are a sum of two, taken three times over (ProductType::bf16x3)
+  bool finishes_meanwhile = false; // the tile before, if it is as wide as any
+  bool packs_sums = false;         // FinishArguments::narrow with a stride of 64 is a group of A
   // Around the tiles of a thread, where the processor has a mode for them.
   void (*begin)() = nullptr;
   void (*end)() = nullptr;

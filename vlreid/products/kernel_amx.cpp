@@ -34,8 +34,38 @@ void release() {
 
 enum class Numbers { bf16, s8 };
 
+// A tile's sums on their way to the output, some rows at a time.
 template <Numbers kNumbers>
-void tile_32x32(const TileArguments& given) {
+class Finishing {
+public:
+  VLREID_INLINE Finishing(const FinishArguments& given, std::int64_t steps)
+      : given_(given), rows_a_step_((given.rows + steps - 1) / steps) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kVectors; ++i)
+      columns_[i] = Columns(given, i * kWide, kWide);
+  }
+
+  template <Finish kFinish>
+  VLREID_INLINE void step() {
+    const std::int64_t end = row_ + rows_a_step_ < given_.rows ? row_ + rows_a_step_ : given_.rows;
+    for (; row_ < end; ++row_)
+#pragma GCC unroll 8
+      for (int i = 0; i < kVectors; ++i)
+        columns_[i].template row<kFinish>(given_, row_);
+  }
+
+private:
+  using Columns = ColumnFinish<kNumbers == Numbers::s8>;
+  static constexpr int kVectors = kWidth / kWide;
+
+  const FinishArguments& given_;
+  std::int64_t rows_a_step_, row_ = 0;
+  Columns columns_[kVectors];
+};
+
+// meanwhile() is called once for every sixteen lines, `steps` times.
+template <Numbers kNumbers, typename Meanwhile>
+VLREID_INLINE void multiply_tile(const TileArguments& given, Meanwhile&& meanwhile) {
   constexpr int kSumStride = kWidth * sizeof(float);
   float* lower = given.sums + 16 * kWidth;
   if (given.adds) {
@@ -51,7 +81,7 @@ void tile_32x32(const TileArguments& given) {
   }
   const unsigned char* group = given.group;
   const unsigned char* panel = given.panel;
-  // Among the products: all of them at once would fill the queue for memory.
+  // Lines are fetched among the products: all at once they would fill the queue for memory.
   const std::int64_t fetched = (given.ahead_lines * kCells + given.lines - 1) / given.lines;
   std::int64_t ahead = 0;
   for (std::int64_t line = 0; line < given.lines; line += kCells, ahead += fetched) {
@@ -63,6 +93,7 @@ void tile_32x32(const TileArguments& given) {
     _tile_stream_loadd(5, group + 16 * kLineBytes, kLineBytes);
     _tile_loadd(6, panel, kLineBytes);
     _tile_loadd(7, panel + given.panel_stride, kLineBytes);
+    meanwhile();
     if constexpr (kNumbers == Numbers::bf16) {
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
@@ -81,6 +112,30 @@ void tile_32x32(const TileArguments& given) {
   _tile_stored(1, given.sums + kPanelWidth, kSumStride);
   _tile_stored(2, lower, kSumStride);
   _tile_stored(3, lower + kPanelWidth, kSumStride);
+}
+
+template <Numbers kNumbers, Finish kFinish>
+void multiply_and_finish(const TileArguments& given) {
+  Finishing<kNumbers> finishing(*given.before, given.lines / kCells);
+  multiply_tile<kNumbers>(given, [&]() __attribute__((always_inline)) { finishing.template step<kFinish>(); });
+}
+
+// The vector units finish the tile before while the matrix unit works.
+template <Numbers kNumbers>
+void tile_32x32(const TileArguments& given) {
+  if (given.before == nullptr) return multiply_tile<kNumbers>(given, [] {});
+  switch (static_cast<Finish>(given.before->kind)) {
+  case Finish::store:
+    return multiply_and_finish<kNumbers, Finish::store>(given);
+  case Finish::add:
+    return multiply_and_finish<kNumbers, Finish::add>(given);
+  case Finish::quick_gelu:
+    return multiply_and_finish<kNumbers, Finish::quick_gelu>(given);
+  case Finish::relu:
+    return multiply_and_finish<kNumbers, Finish::relu>(given);
+  case Finish::add_relu:
+    return multiply_and_finish<kNumbers, Finish::add_relu>(given);
+  }
 }
 
 // Cells [lines / 16, kRows, 16].
@@ -116,6 +171,8 @@ const ProductKernel& amx_bf16_kernel() {
                                          .line_multiple = kCells,
                                          .strip_bytes = kStripBytes,
                                          .most_strip_rows = kMostStripRows,
+                                         .finishes_meanwhile = true,
+                                         .packs_sums = true,
                                          .begin = configure,
                                          .end = release,
                                          .tile = tile_32x32<Numbers::bf16>,
@@ -136,6 +193,7 @@ const ProductKernel& amx_int8_kernel() {
                                          .line_multiple = kCells,
                                          .strip_bytes = kStripBytes,
                                          .most_strip_rows = kMostStripRows,
+                                         .finishes_meanwhile = true,
                                          .begin = configure,
                                          .end = release,
                                          .tile = tile_32x32<Numbers::s8>,

@@ -147,23 +147,6 @@ void pack_interleaved(const PackArguments& given) {
   }
 }
 
-inline float largest_magnitude(const float* x, std::int64_t count) {
-  constexpr int kLanes = 16;
-  float lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const float magnitude = __builtin_fabsf(x[i + lane]);
-      lanes[lane] = magnitude > lanes[lane] ? magnitude : lanes[lane];
-    }
-  for (; i < count; ++i)
-    lanes[0] = __builtin_fabsf(x[i]) > lanes[0] ? __builtin_fabsf(x[i]) : lanes[0];
-  float largest = 0;
-  for (const float lane : lanes)
-    largest = lane > largest ? lane : largest;
-  return largest;
-}
-
 // The width of a register: of wider vectors the compiler takes comparisons apart into single numbers, and of
 // loops over numbers it makes what it likes.
 #if defined(__AVX512F__)
@@ -176,6 +159,9 @@ constexpr int kWide = 4;
 using Wide [[gnu::vector_size(kWide * sizeof(float))]] = float;
 using WideInts [[gnu::vector_size(kWide * sizeof(float))]] = std::int32_t;
 
+using WideWords [[gnu::vector_size(kWide * sizeof(float))]] = Word;
+using WideHalves [[gnu::vector_size(kWide * sizeof(std::uint16_t))]] = std::uint16_t;
+
 VLREID_INLINE Wide wide_from(const float* x) {
   Wide result;
   __builtin_memcpy(&result, x, sizeof result);
@@ -184,6 +170,13 @@ VLREID_INLINE Wide wide_from(const float* x) {
 
 VLREID_INLINE Wide wide_of(float x) {
   return x - Wide{};
+}
+
+// The upper halves of rounded_to_bf16.
+VLREID_INLINE WideHalves bf16_of(Wide x) {
+  const WideWords bits = __builtin_bit_cast(WideWords, x);
+  const WideWords rounded = bits + 0x7FFFU + ((bits >> 16) & 1U), nan = bits | 0x00400000U;
+  return __builtin_convertvector(((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded) >> 16, WideHalves);
 }
 
 // e^x to about 1e-7 relative for |x| <= 87, clamped outside: range reduction to |r| <= ln(2)/2 and Taylor's
@@ -205,6 +198,30 @@ VLREID_INLINE Wide fast_exp(Wide x) {
   return p * __builtin_bit_cast(Wide, (__builtin_bit_cast(WideInts, shifted) << 23) + 0x3F800000);
 }
 
+inline float largest_magnitude(const float* x, std::int64_t count) {
+  constexpr int kChains = 4;
+  Wide largest[kChains] = {};
+  const auto take = [&](Wide& chain, Wide values) {
+    const Wide magnitude = __builtin_bit_cast(Wide, __builtin_bit_cast(WideWords, values) & 0x7FFFFFFFU);
+    chain = magnitude > chain ? magnitude : chain;
+  };
+  std::int64_t i = 0;
+  for (; i + kChains * kWide <= count; i += kChains * kWide)
+#pragma GCC unroll 4
+    for (int chain = 0; chain < kChains; ++chain)
+      take(largest[chain], wide_from(x + i + chain * kWide));
+  for (; i < count; i += kWide) {
+    Wide rest{};
+    __builtin_memcpy(&rest, x + i, (count - i < kWide ? count - i : kWide) * sizeof(float));
+    take(largest[0], rest);
+  }
+  float result = 0;
+  for (const Wide& chain : largest)
+    for (int lane = 0; lane < kWide; ++lane)
+      result = chain[lane] > result ? chain[lane] : result;
+  return result;
+}
+
 enum class Finish { store, add, quick_gelu, relu, add_relu }; // Epilogue::Kind
 
 template <Finish kFinish>
@@ -215,19 +232,28 @@ VLREID_INLINE Wide finished(Wide x, Wide before) {
   return x;
 }
 
-// The columns [first, first + columns) of every row: at most kWide.
-template <bool kQuantised, Finish kFinish>
-VLREID_INLINE void finish_columns(const FinishArguments& given, std::int64_t first, std::int64_t columns) {
-  const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(float);
+// What is the same for every row, of columns [first, first + count): at most kWide.
+template <bool kQuantised>
+struct ColumnFinish {
+  std::int64_t first = 0, count = 0;
   Wide bias{}, scales{};
   WideInts offsets{};
-  if (given.bias != nullptr) __builtin_memcpy(&bias, given.bias + first, bytes);
-  if constexpr (kQuantised) {
-    __builtin_memcpy(&scales, given.column_scales + first, bytes);
-    if (given.column_sums != nullptr) __builtin_memcpy(&offsets, given.column_sums + first, bytes);
-    offsets *= kOffsetOfU8;
+
+  ColumnFinish() = default;
+  VLREID_INLINE ColumnFinish(const FinishArguments& given, std::int64_t from, std::int64_t columns)
+      : first(from), count(columns) {
+    const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(float);
+    if (given.bias != nullptr) __builtin_memcpy(&bias, given.bias + first, bytes);
+    if constexpr (kQuantised) {
+      __builtin_memcpy(&scales, given.column_scales + first, bytes);
+      if (given.column_sums != nullptr) __builtin_memcpy(&offsets, given.column_sums + first, bytes);
+      offsets *= kOffsetOfU8;
+    }
   }
-  for (std::int64_t r = 0; r < given.rows; ++r) {
+
+  template <Finish kFinish>
+  VLREID_INLINE void row(const FinishArguments& given, std::int64_t r) const {
+    const std::size_t numbers = static_cast<std::size_t>(count);
     Wide x = wide_from(given.sums + r * given.width + first);
     float* out = given.out + r * given.stride + first;
     if constexpr (kQuantised)
@@ -236,10 +262,23 @@ VLREID_INLINE void finish_columns(const FinishArguments& given, std::int64_t fir
     x += bias;
     Wide before{};
     if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu)
-      __builtin_memcpy(&before, out, bytes);
+      __builtin_memcpy(&before, out, numbers * sizeof(float));
     x = finished<kFinish>(x, before);
-    __builtin_memcpy(out, &x, bytes);
+    if (given.narrow != nullptr) {
+      const WideHalves narrow = bf16_of(x);
+      __builtin_memcpy(given.narrow + r * given.narrow_stride + first * sizeof(std::uint16_t), &narrow,
+                       numbers * sizeof(std::uint16_t));
+    } else {
+      __builtin_memcpy(out, &x, numbers * sizeof(float));
+    }
   }
+};
+
+template <bool kQuantised, Finish kFinish>
+VLREID_INLINE void finish_columns(const FinishArguments& given, std::int64_t first, std::int64_t columns) {
+  const ColumnFinish<kQuantised> finish(given, first, columns);
+  for (std::int64_t r = 0; r < given.rows; ++r)
+    finish.template row<kFinish>(given, r);
 }
 
 template <bool kQuantised, Finish kFinish>

@@ -114,6 +114,10 @@ Word* PackedRows::make_room(std::int64_t rows, const Panels& b) {
   return reinterpret_cast<Word*>(lines_.get()->bytes);
 }
 
+unsigned char* PackedRows::prepare(std::int64_t rows, const Panels& b) {
+  return reinterpret_cast<unsigned char*>(make_room(rows, b));
+}
+
 void PackedRows::load(RowBlock a, const Panels& b) {
   const ProductKernel& kernel = b.kernel();
   const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
@@ -198,11 +202,29 @@ private:
   const ProductKernel& kernel_;
 };
 
+// Where numbers of the result go: floats, or bfloat16 as the cells of PackedRows.
+struct Destination {
+  ProductOutput floats;
+  unsigned char* cells = nullptr; // [groups, columns / 32, 32 rows, 32]
+  std::int64_t row_bytes = 0;     // of the cells of one row
+
+  void set(FinishArguments& finish, std::int64_t row, std::int64_t column) const {
+    if (cells == nullptr) {
+      finish.out = floats.values + row * floats.stride + column;
+      finish.stride = floats.stride;
+    } else {
+      // `row` is a group's first.
+      finish.narrow = cells + row * row_bytes + column * kLineBytes;
+      finish.narrow_stride = kLineBytes;
+    }
+  }
+};
+
 // The product of a strip of rows and some of B, a tile's width of columns at a time.
 class StripProduct {
 public:
   StripProduct(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
-               ProductOutput out)
+               const Destination& out)
       : a_(a), b_(b), kernel_(b.kernel()), columns_(columns), epilogue_(epilogue), out_(out) {
     VLREID_ASSERT(groups_ * kernel_.rows * width_ <= kMostSums);
   }
@@ -212,6 +234,7 @@ public:
     for (std::int64_t column = 0; column < columns_.count; column += width_)
       for (std::int64_t line = 0; line < lines_; line += kernel_.lines_at_once)
         add_lines(column, line);
+    if (is_waiting_) kernel_.finish(waiting_);
   }
 
 private:
@@ -231,9 +254,12 @@ private:
     tile.ahead_lines = (tile.lines + kFetchingTiles - 1) / kFetchingTiles;
     for (std::int64_t group = 0; group < groups_; ++group) {
       const std::int64_t row = group * kernel_.rows;
-      if (is_last)
-        fetch_for_writing(out_.values + row * out_.stride + column, out_.stride, kernel_.rows);
+      if (is_last && !kernel_.finishes_meanwhile)
+        fetch_for_writing(out_.floats.values + row * out_.floats.stride + column, out_.floats.stride,
+                          kernel_.rows);
+      tile.before = is_waiting_ ? &waiting_ : nullptr;
       kernel_.tile(tile);
+      is_waiting_ = false;
       if (is_last) finish(column, row, tile.sums);
       tile.group += group_bytes * lines_;
       if (lines_ > kernel_.lines_at_once) tile.sums += kernel_.rows * width_; // else complete at once
@@ -242,19 +268,20 @@ private:
     }
   }
 
-  // A group's sums.
-  void finish(std::int64_t column, std::int64_t row, const float* sums) const {
-    kernel_.finish({.sums = sums,
-                    .width = width_,
-                    .rows = std::min<std::int64_t>(kernel_.rows, a_.rows() - row),
-                    .columns = std::min(width_, columns_.count - column),
-                    .kind = static_cast<int>(epilogue_.kind),
-                    .bias = epilogue_.bias == nullptr ? nullptr : epilogue_.bias + column,
-                    .row_scales = a_.scales() + row,
-                    .column_scales = b_.scales() + columns_.first + column,
-                    .column_sums = kernel_.a == Cell::u8x4 ? b_.sums() + columns_.first + column : nullptr,
-                    .out = out_.values + row * out_.stride + column,
-                    .stride = out_.stride});
+  // A group's sums: now, or while the next tile is computed, which leaves them where they are until then.
+  void finish(std::int64_t column, std::int64_t row, const float* sums) {
+    waiting_ = {.sums = sums,
+                .width = width_,
+                .rows = std::min<std::int64_t>(kernel_.rows, a_.rows() - row),
+                .columns = std::min(width_, columns_.count - column),
+                .kind = static_cast<int>(epilogue_.kind),
+                .bias = epilogue_.bias == nullptr ? nullptr : epilogue_.bias + column,
+                .row_scales = a_.scales() + row,
+                .column_scales = b_.scales() + columns_.first + column,
+                .column_sums = kernel_.a == Cell::u8x4 ? b_.sums() + columns_.first + column : nullptr};
+    out_.set(waiting_, row, column);
+    is_waiting_ = kernel_.finishes_meanwhile && waiting_.columns == width_;
+    if (!is_waiting_) kernel_.finish(waiting_);
   }
 
   const PackedRows& a_;
@@ -262,9 +289,11 @@ private:
   const ProductKernel& kernel_;
   ColumnRange columns_;
   Epilogue epilogue_;
-  ProductOutput out_;
+  Destination out_;
   std::int64_t lines_ = b_.panel_lines(), groups_ = groups_of(kernel_, a_.rows());
   std::int64_t width_ = kernel_.panels * Panels::kPanelRows;
+  FinishArguments waiting_;
+  bool is_waiting_ = false;
   alignas(64) float sums_[kMostSums]; // [groups, rows of a group, width], or of one group
 };
 
@@ -273,7 +302,23 @@ private:
 void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
               ProductOutput out) {
   VLREID_ASSERT(columns.first % Panels::kPanelRows == 0 && columns.first + columns.count <= b.rows());
-  StripProduct(a, b, columns, epilogue, out).run();
+  StripProduct(a, b, columns, epilogue, {.floats = out}).run();
+}
+
+void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, const Panels& next,
+              PackedRows& out) {
+  const ProductKernel& kernel = b.kernel();
+  const std::int64_t width = b.rows();
+  VLREID_ASSERT(&next.kernel() == &kernel && next.dims() == width);
+  if (kernel.packs_sums && width % (kernel.panels * Panels::kPanelRows) == 0) {
+    Destination cells{.floats = {}, .cells = out.prepare(a.rows(), next)};
+    cells.row_bytes = next.panel_lines() * static_cast<std::int64_t>(sizeof(Word));
+    return StripProduct(a, b, {0, width}, epilogue, cells).run();
+  }
+  thread_local std::vector<float> floats; // [rows, width]
+  floats.resize(a.rows() * width);
+  multiply(a, b, {0, width}, epilogue, {floats.data(), width});
+  out.load({floats.data(), a.rows()}, next);
 }
 
 void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride) {

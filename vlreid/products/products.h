@@ -112,6 +112,9 @@ public:
   // Likewise `rows` columns of `a` [dims of b, rows], its rows `stride` floats apart.
   void load_transposed(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);
 
+  // Room for rows that a product with packed output fills.
+  unsigned char* prepare(std::int64_t rows, const Panels& b);
+
   std::int64_t rows() const { return rows_; }
   const unsigned char* cells() const { return lines_.get()->bytes; }
   const float* scales() const { return scales_.data(); }
@@ -151,6 +154,10 @@ struct ProductOutput {
 // On the calling thread.
 void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
               ProductOutput out);
+// All columns, as rows for products with `next`, of b.rows() dims: what storing them and out.load() would give,
+// without the way through memory where the inner loop can. The epilogue adds nothing to what is there.
+void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, const Panels& next,
+              PackedRows& out);
 // Any number of rows, stored.
 void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride);
 
