@@ -4,6 +4,7 @@
 #include "vlreid/nn/vector_loops.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace vlreid {
 namespace {
@@ -73,14 +74,33 @@ VLREID_INLINE float largest_of(const float* __restrict x, std::int64_t width) {
   return largest;
 }
 
+// e^(x - largest) of kLanes numbers in place, added to the lanes of a sum.
+VLREID_INLINE void exponentiate(float* __restrict x, float largest, float* __restrict lanes) {
+  for (int lane = 0; lane < kLanes; ++lane) {
+    x[lane] = fast_exp(x[lane] - largest);
+    lanes[lane] += x[lane];
+  }
+}
+
 VLREID_INLINE void softmax_some(const SoftmaxTask& task, std::int64_t begin, std::int64_t end) {
   for (std::int64_t row = begin; row < end; ++row) {
     float* __restrict x = task.x + row * task.stride;
     const float largest = largest_of(x, task.width);
-    for (std::int64_t i = 0; i < task.width; ++i)
-      x[i] = fast_exp(x[i] - largest);
-    const float factor = 1.0F / sum_of(x, task.width);
-    for (std::int64_t i = 0; i < task.width; ++i)
+    float lanes[kLanes] = {}, rest[kLanes] = {};
+    std::int64_t i = 0;
+    for (; i + kLanes <= task.width; i += kLanes)
+      exponentiate(x + i, largest, lanes);
+    float sum = total(lanes);
+    if (const std::int64_t count = task.width - i; count > 0) {
+      float unused[kLanes] = {};
+      std::memcpy(rest, x + i, count * sizeof(float));
+      exponentiate(rest, largest, unused);
+      std::memcpy(x + i, rest, count * sizeof(float));
+      for (std::int64_t lane = 0; lane < count; ++lane)
+        sum += rest[lane];
+    }
+    const float factor = 1.0F / sum;
+    for (i = 0; i < task.width; ++i)
       x[i] *= factor;
   }
 }

@@ -102,6 +102,8 @@ struct ProductKernel {
   void (*tile)(const TileArguments&) = nullptr;
   void (*pack)(const PackArguments&) = nullptr; // a group of A
   void (*fill)(const PackArguments&) = nullptr; // a panel of B, cells [lines, 16]
+  // A panel of B from columns of a matrix: `rows` is their first row, `count` how many; none: by way of fill.
+  void (*fill_transposed)(const PackArguments&) = nullptr;
   void (*finish)(const FinishArguments&) = nullptr;
   float (*largest)(const float* x, std::int64_t count) = nullptr; // magnitude
 };

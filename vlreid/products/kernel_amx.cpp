@@ -138,19 +138,36 @@ void tile_32x32(const TileArguments& given) {
   }
 }
 
+// Sixteen cells of a row from `first` on, which lie within it.
+template <Cell kCell>
+VLREID_INLINE void whole_cells(const float* row, std::int64_t first, float steps, Word* cells) {
+  if constexpr (kCell == Cell::bf16x2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 2 * kCells; i += kWide) {
+      const WideHalves halves = bf16_of(wide_from(row + 2 * first + i));
+      __builtin_memcpy(reinterpret_cast<unsigned char*>(cells) + i * sizeof(std::uint16_t), &halves,
+                       sizeof halves);
+    }
+  } else {
+    cells_of<kCell>(row, (first + kCells) * numbers_in(kCell), first, kCells, steps, cells);
+  }
+}
+
 // Cells [lines / 16, kRows, 16].
 template <Cell kCell>
 void pack_blocks(const PackArguments& given) {
   Word* cells = reinterpret_cast<Word*>(given.cells);
   for (std::int64_t first = 0; first < given.lines; first += kCells) {
+    const bool is_whole = (first + kCells) * numbers_in(kCell) <= given.dims;
     for (int r = 0; r < kRows; ++r, cells += kCells) {
-      if (r < given.count) {
-        const float steps = given.steps == nullptr ? 1.0F : given.steps[r];
-        cells_of<kCell>(given.rows + r * given.stride, given.dims, first, kCells, steps, cells);
-      } else {
-        for (int i = 0; i < kCells; ++i)
-          cells[i] = 0;
-      }
+      const float* row = given.rows + r * given.stride;
+      const float steps = given.steps == nullptr || r >= given.count ? 1.0F : given.steps[r];
+      if (r >= given.count)
+        __builtin_memset(cells, 0, kLineBytes);
+      else if (is_whole)
+        whole_cells<kCell>(row, first, steps, cells);
+      else
+        cells_of<kCell>(row, given.dims, first, kCells, steps, cells);
     }
   }
 }
@@ -178,6 +195,7 @@ const ProductKernel& amx_bf16_kernel() {
                                          .tile = tile_32x32<Numbers::bf16>,
                                          .pack = pack_blocks<Cell::bf16x2>,
                                          .fill = pack_interleaved<Cell::bf16x2, kPanelWidth>,
+                                         .fill_transposed = pack_columns_of_bf16,
                                          .finish = finish<false>,
                                          .largest = largest_magnitude};
   return kKernel;

@@ -35,6 +35,7 @@ const ProductKernel& avx512_bf16_kernel() {
                                          .tile = tile<Bf16Dot, kRows, kPanels>,
                                          .pack = pack_interleaved<Cell::bf16x2, kRows>,
                                          .fill = pack_interleaved<Cell::bf16x2, kPanelWidth>,
+                                         .fill_transposed = pack_columns_of_bf16,
                                          .finish = finish<false>,
                                          .largest = largest_magnitude};
   return kKernel;

@@ -172,11 +172,36 @@ VLREID_INLINE Wide wide_of(float x) {
   return x - Wide{};
 }
 
-// The upper halves of rounded_to_bf16.
-VLREID_INLINE WideHalves bf16_of(Wide x) {
+VLREID_INLINE WideWords words_rounded_to_bf16(Wide x) {
   const WideWords bits = __builtin_bit_cast(WideWords, x);
   const WideWords rounded = bits + 0x7FFFU + ((bits >> 16) & 1U), nan = bits | 0x00400000U;
-  return __builtin_convertvector(((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded) >> 16, WideHalves);
+  return ((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded) & 0xFFFF0000U;
+}
+
+// The upper halves of rounded_to_bf16.
+VLREID_INLINE WideHalves bf16_of(Wide x) {
+  return __builtin_convertvector(words_rounded_to_bf16(x) >> 16, WideHalves);
+}
+
+// A panel of B from `count` columns of a matrix [dims, ...], rows `stride` floats apart: cells of two rows.
+inline void pack_columns_of_bf16(const PackArguments& given) {
+  Word* cells = reinterpret_cast<Word*>(given.cells);
+  for (std::int64_t line = 0; line < given.lines; ++line, cells += kPanelWidth) {
+    for (std::int64_t column = 0; column < kPanelWidth; column += kWide) {
+      WideWords numbers[2] = {};
+      for (std::int64_t i = 0; i < 2 && 2 * line + i < given.dims && column < given.count; ++i) {
+        const float* from = given.rows + (2 * line + i) * given.stride + column;
+        Wide row{};
+        if (column + kWide <= given.count)
+          row = wide_from(from);
+        else
+          __builtin_memcpy(&row, from, (given.count - column) * sizeof(float));
+        numbers[i] = words_rounded_to_bf16(row);
+      }
+      const WideWords pairs = (numbers[0] >> 16) | numbers[1];
+      __builtin_memcpy(cells + column, &pairs, sizeof pairs);
+    }
+  }
 }
 
 // e^x to about 1e-7 relative for |x| <= 87, clamped outside: range reduction to |r| <= ln(2)/2 and Taylor's

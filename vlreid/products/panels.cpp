@@ -122,6 +122,13 @@ void Panels::fill_transposed(std::int64_t panel, const float* b, std::int64_t st
     }
     return;
   }
+  if (kernel_->fill_transposed != nullptr && !kernel_->is_split)
+    return kernel_->fill_transposed({.rows = b + first,
+                                     .stride = stride,
+                                     .count = count,
+                                     .dims = dims_,
+                                     .lines = panel_lines_,
+                                     .cells = lines_.get()[panel * panel_lines_].bytes});
   std::vector<float> rows(count * dims_); // the panel's part of B itself
   for (std::int64_t d = 0; d < dims_; ++d)
     for (std::int64_t r = 0; r < count; ++r)

@@ -25,6 +25,7 @@ constexpr std::int64_t kFetchingTiles = 4;
 ProductKernel split(const ProductKernel& kernel) {
   ProductKernel result = kernel;
   result.is_split = true;
+  result.packs_sums = false; // rows of the next product would have to be split first
   return result;
 }
 
