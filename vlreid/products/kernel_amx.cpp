@@ -153,18 +153,17 @@ VLREID_INLINE void whole_cells(const float* row, std::int64_t first, float steps
   }
 }
 
-// Cells [lines / 16, kRows, 16].
+// Cells [lines / 16, kRows, 16], row after row as they lie in memory.
 template <Cell kCell>
 void pack_blocks(const PackArguments& given) {
-  Word* cells = reinterpret_cast<Word*>(given.cells);
-  for (std::int64_t first = 0; first < given.lines; first += kCells) {
-    const bool is_whole = (first + kCells) * numbers_in(kCell) <= given.dims;
-    for (int r = 0; r < kRows; ++r, cells += kCells) {
-      const float* row = given.rows + r * given.stride;
-      const float steps = given.steps == nullptr || r >= given.count ? 1.0F : given.steps[r];
+  for (int r = 0; r < kRows; ++r) {
+    Word* cells = reinterpret_cast<Word*>(given.cells) + r * kCells;
+    const float* row = given.rows + r * given.stride;
+    const float steps = given.steps == nullptr || r >= given.count ? 1.0F : given.steps[r];
+    for (std::int64_t first = 0; first < given.lines; first += kCells, cells += kRows * kCells) {
       if (r >= given.count)
         __builtin_memset(cells, 0, kLineBytes);
-      else if (is_whole)
+      else if ((first + kCells) * numbers_in(kCell) <= given.dims)
         whole_cells<kCell>(row, first, steps, cells);
       else
         cells_of<kCell>(row, given.dims, first, kCells, steps, cells);

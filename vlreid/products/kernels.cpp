@@ -23,7 +23,7 @@ struct Processor {
   Processor() {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return;
-    const bool has_tiles = (edx >> 24 & 1U) != 0 && may_use_tiles();
+    const bool has_tiles = has_avx512_bf16 && (edx >> 24 & 1U) != 0 && may_use_tiles();
     has_amx_bf16 = has_tiles && (edx >> 22 & 1U) != 0;
     has_amx_int8 = has_tiles && (edx >> 25 & 1U) != 0;
   }
