@@ -23,7 +23,7 @@ void ModelArguments::define(Options& options) {
 
 void ModelArguments::define_running(Options& options) {
   options.text("--device", device, "cpu, cuda or cuda:N");
-  options.text("--dtype", dtype, "precision of the encoder", {.choices = {"f32", "bf16", "int8"}});
+  options.text("--dtype", dtype, "precision of the encoder", {.choices = {"f32", "f32x3", "bf16", "int8"}});
   options.number("--batch", batch_size, "images a batch (0: the configuration's, else 32)",
                  {.minimum = 0, .maximum = 65536});
   options.number("--threads", threads, "decoding threads (0: all cores)", {.minimum = 0, .maximum = 1024});

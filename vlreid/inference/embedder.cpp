@@ -25,9 +25,11 @@ namespace vlreid {
 namespace {
 
 InferenceType inference_type(const std::string& dtype) {
-  VLREID_REQUIRE(dtype == "f32" || dtype == "bf16" || dtype == "int8", ErrorKind::usage, "--dtype",
-                 "'" + dtype + "'", "f32, bf16 or int8", "change it");
-  return {.type = dtype == "bf16" ? at::kBFloat16 : at::kFloat, .is_int8 = dtype == "int8"};
+  VLREID_REQUIRE(dtype == "f32" || dtype == "f32x3" || dtype == "bf16" || dtype == "int8", ErrorKind::usage,
+                 "--dtype", "'" + dtype + "'", "f32, f32x3, bf16 or int8", "change it");
+  return {.type = dtype == "bf16" ? at::kBFloat16 : at::kFloat,
+          .is_int8 = dtype == "int8",
+          .is_bf16x3 = dtype == "f32x3"};
 }
 
 ReidOptions reid_options(const EmbedderOptions& options) {

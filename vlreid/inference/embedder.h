@@ -30,7 +30,7 @@ struct EmbedderOptions {
   std::string weights;         // file
   ModelSettings settings = {}; // what is not set is read from the weights
   std::string device = "cpu";  // or "cuda", "cuda:1"
-  std::string dtype = "f32";   // "bf16" or "int8"
+  std::string dtype = "f32";   // "f32x3", "bf16" or "int8"
   int batch_size = 32;
   int threads = 0; // that decode; 0: as many as cores
   TestViews views = TestViews::plain;
