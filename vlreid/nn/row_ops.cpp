@@ -68,10 +68,10 @@ VLREID_INLINE float largest_of(const float* __restrict x, std::int64_t width) {
       lanes[lane] = x[i + lane] > lanes[lane] ? x[i + lane] : lanes[lane];
   for (; i < width; ++i)
     lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
-  float largest = lanes[0];
-  for (const float lane : lanes)
-    largest = lane > largest ? lane : largest;
-  return largest;
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int lane = 0; lane < half; ++lane)
+      lanes[lane] = lanes[lane + half] > lanes[lane] ? lanes[lane + half] : lanes[lane];
+  return lanes[0];
 }
 
 // e^(x - largest) of kLanes numbers in place, added to the lanes of a sum.
