@@ -19,8 +19,8 @@ static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish
 
 constexpr std::int64_t kWordsBehind = 2;         // that packing may overwrite
 constexpr std::int64_t kMostSums = (512 + 32) * 32; // of a strip of rows and a tile's columns
-// So many tiles fetch the part of the panel that comes next, among their own work, and the others nothing.
-constexpr std::int64_t kFetchingTiles = 4;
+// At most so many tiles share the fetching of the panel part that comes next, among their own work.
+constexpr std::int64_t kFetchingTiles = 16;
 
 ProductKernel split(const ProductKernel& kernel) {
   ProductKernel result = kernel;
@@ -252,7 +252,8 @@ private:
                        .sums = sums_,
                        .adds = line > 0,
                        .ahead = panel + (is_last ? kernel_.panels * lines_ : end) * kLineBytes};
-    tile.ahead_lines = (tile.lines + kFetchingTiles - 1) / kFetchingTiles;
+    const std::int64_t fetching = std::min(kFetchingTiles, groups_);
+    tile.ahead_lines = (tile.lines + fetching - 1) / fetching;
     for (std::int64_t group = 0; group < groups_; ++group) {
       const std::int64_t row = group * kernel_.rows;
       if (is_last && !kernel_.finishes_meanwhile)
@@ -265,7 +266,7 @@ private:
       tile.group += group_bytes * lines_;
       if (lines_ > kernel_.lines_at_once) tile.sums += kernel_.rows * width_; // else complete at once
       tile.ahead += tile.ahead_lines * kLineBytes;
-      if (group + 1 == kFetchingTiles) tile.ahead_lines = 0;
+      if (group + 1 == fetching) tile.ahead_lines = 0;
     }
   }
 
