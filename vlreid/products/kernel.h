@@ -64,9 +64,9 @@ struct FinishArguments {
   const float* column_scales = nullptr;      // 8-bit
   const std::int32_t* column_sums = nullptr; // with u8x4: times 128 to be taken off
   float* out = nullptr;
-  std::int64_t stride = 0;          // floats from row to row
-  unsigned char* narrow = nullptr;  // instead of `out`: bfloat16
-  std::int64_t narrow_stride = 0;   // bytes from row to row
+  std::int64_t stride = 0;         // floats from row to row
+  unsigned char* narrow = nullptr; // instead of `out`: bfloat16
+  std::int64_t narrow_stride = 0;  // bytes from row to row
 };
 
 struct TileArguments {
@@ -90,10 +90,10 @@ struct ProductKernel {
   int panels = 0; // of a tile
   int lines_at_once =
       0; // that a tile goes through before the next takes its turn: they stay in the first cache
-  int line_multiple = 1; // lines are filled up to
+  int line_multiple = 1;                 // lines are filled up to
   std::int64_t strip_bytes = 256 * 1024; // of A that stay in the second-level cache: half of a small one
   int most_strip_rows = 144;
-  bool is_split = false; // numbers are a sum of two, taken three times over (ProductType::bf16x3)
+  bool is_split = false;           // numbers are a sum of two, taken three times over (ProductType::bf16x3)
   bool finishes_meanwhile = false; // the tile before, if it is as wide as any
   bool packs_sums = false;         // FinishArguments::narrow with a stride of 64 is a group of A
   // Around the tiles of a thread, where the processor has a mode for them.

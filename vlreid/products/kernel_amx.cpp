@@ -117,7 +117,8 @@ VLREID_INLINE void multiply_tile(const TileArguments& given, Meanwhile&& meanwhi
 template <Numbers kNumbers, Finish kFinish>
 void multiply_and_finish(const TileArguments& given) {
   Finishing<kNumbers> finishing(*given.before, given.lines / kCells);
-  multiply_tile<kNumbers>(given, [&]() __attribute__((always_inline)) { finishing.template step<kFinish>(); });
+  multiply_tile<kNumbers>(
+      given, [&]() __attribute__((always_inline)) { finishing.template step<kFinish>(); });
 }
 
 // The vector units finish the tile before while the matrix unit works.
@@ -171,8 +172,9 @@ void pack_blocks(const PackArguments& given) {
   }
 }
 
-constexpr int kLinesAtOnce = 512;                 // 64 KiB of B; up to 1024 dimensions of bfloat16 need no sums in memory
-constexpr std::int64_t kStripBytes = 768 * 1024; // of the two megabytes of such a processor's second-level cache
+constexpr int kLinesAtOnce = 512; // 64 KiB of B; up to 1024 dimensions of bfloat16 need no sums in memory
+constexpr std::int64_t kStripBytes =
+    768 * 1024; // of the two megabytes of such a processor's second-level cache
 constexpr int kMostStripRows = 512;
 
 } // namespace

@@ -257,8 +257,8 @@ inline float largest_magnitude(const float* x, std::int64_t count) {
 }
 
 #if defined(__AVX512F__)
-// x / (1 + e^(-1.702 x)) to about 2e-7 relative: 2^n by the exponent, 2^r for |r| <= 1/2 by its series to r^7, the
-// quotient by one step of Newton's method from 14 bits.
+// x / (1 + e^(-1.702 x)) to about 2e-7 relative: 2^n by the exponent, 2^r for |r| <= 1/2 by its series to
+// r^7, the quotient by one step of Newton's method from 14 bits.
 VLREID_INLINE Wide quick_gelu(Wide given) {
   const __m512 x = __builtin_bit_cast(__m512, given);
   // e^88 is the last that its inverse, and Newton's product with it, can be taken of.

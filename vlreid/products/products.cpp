@@ -17,7 +17,7 @@ static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish
               static_cast<int>(Epilogue::Kind::quick_gelu) == static_cast<int>(Finish::quick_gelu) &&
               static_cast<int>(Epilogue::Kind::add_relu) == static_cast<int>(Finish::add_relu));
 
-constexpr std::int64_t kWordsBehind = 2;         // that packing may overwrite
+constexpr std::int64_t kWordsBehind = 2;            // that packing may overwrite
 constexpr std::int64_t kMostSums = (512 + 32) * 32; // of a strip of rows and a tile's columns
 // At most so many tiles share the fetching of the panel part that comes next, among their own work.
 constexpr std::int64_t kFetchingTiles = 16;

@@ -154,8 +154,8 @@ struct ProductOutput {
 // On the calling thread.
 void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
               ProductOutput out);
-// All columns, as rows for products with `next`, of b.rows() dims: what storing them and out.load() would give,
-// without the way through memory where the inner loop can. The epilogue adds nothing to what is there.
+// All columns, as rows for products with `next`, of b.rows() dims: what storing them and out.load() would
+// give, without the way through memory where the inner loop can. The epilogue adds nothing to what is there.
 void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, const Panels& next,
               PackedRows& out);
 // Any number of rows, stored.

@@ -139,7 +139,7 @@ TEST_P(EveryKernel, GivesEqualRowsEqualNumbers) {
 }
 
 TEST_P(EveryKernel, FinishesSums) {
-  constexpr std::int64_t kRows = 15, kColumns = 37, kDims = 24, kStride = 40;
+  constexpr std::int64_t kRows = 75, kColumns = 101, kDims = 24, kStride = 104; // several tiles both ways
   const std::vector<float> a = normal_values(kRows * kDims, 1), bias = normal_values(kColumns, 4);
   const std::vector<float> before = normal_values(kRows * kStride, 5);
   const Panels panels = panels_of(*GetParam().kernel, normal_values(kColumns * kDims, 2), kDims);
@@ -168,6 +168,26 @@ TEST_P(EveryKernel, FinishesSums) {
       EXPECT_NEAR(positive[i], is_inside ? std::max(x, 0.0F) : x, 1e-5);
       EXPECT_NEAR(added_positive[i], is_inside ? std::max(before[i] + x, 0.0F) : x, 1e-5);
     }
+}
+
+// Where the inner loop packs sums itself (96 columns) and where it does not.
+TEST_P(EveryKernel, PacksSumsForTheNextProduct) {
+  constexpr std::int64_t kRows = 70, kDims = 40, kOut = 21;
+  for (const std::int64_t between : {96, 75}) {
+    const std::vector<float> a = normal_values(kRows * kDims, 1), bias = normal_values(between, 4);
+    const Panels first = panels_of(*GetParam().kernel, normal_values(between * kDims, 2), kDims);
+    const Panels second = panels_of(*GetParam().kernel, normal_values(kOut * between, 3), between);
+    const Epilogue epilogue{Epilogue::Kind::quick_gelu, bias.data()};
+    PackedRows rows, stored, direct;
+    rows.load({a.data(), kRows}, first);
+    std::vector<float> hidden(kRows * between), expected(kRows * kOut), out(kRows * kOut);
+    multiply(rows, first, {0, between}, epilogue, {hidden.data(), between});
+    stored.load({hidden.data(), kRows}, second);
+    multiply(stored, second, {0, kOut}, {}, {expected.data(), kOut});
+    multiply(rows, first, epilogue, second, direct);
+    multiply(direct, second, {0, kOut}, {}, {out.data(), kOut});
+    EXPECT_EQ(out, expected) << between;
+  }
 }
 
 TEST_P(EveryKernel, TakesRowsThatAreFartherApart) {
