@@ -40,6 +40,12 @@ struct Norm {
   }
 };
 
+// Eight bits on one scale are too few for a patch and its weights.
+ProductType patch_product_type(InferenceType type) {
+  if (!type.is_int8) return product_type_of(type);
+  return has_instructions_for(ProductType::bf16) ? ProductType::bf16 : ProductType::f32;
+}
+
 // The convolution of patches as a product with rows of pixels, in the order that the images have them.
 struct PatchProduct {
   Panels panels;     // [D, pixels of a patch] on a CPU
@@ -48,8 +54,8 @@ struct PatchProduct {
 
   PatchProduct(const at::Tensor& rows, InferenceType type) {
     if (rows.device().is_cpu())
-      panels = pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1),
-                            product_type_of({.type = type.type}));
+      panels =
+          pack_on_pool({rows.const_data_ptr<float>(), rows.size(0)}, rows.size(1), patch_product_type(type));
     else
       weight = rows.to(type.type);
   }
