@@ -125,18 +125,7 @@ void multiply_and_finish(const TileArguments& given) {
 template <Numbers kNumbers>
 void tile_32x32(const TileArguments& given) {
   if (given.before == nullptr) return multiply_tile<kNumbers>(given, [] {});
-  switch (static_cast<Finish>(given.before->kind)) {
-  case Finish::store:
-    return multiply_and_finish<kNumbers, Finish::store>(given);
-  case Finish::add:
-    return multiply_and_finish<kNumbers, Finish::add>(given);
-  case Finish::quick_gelu:
-    return multiply_and_finish<kNumbers, Finish::quick_gelu>(given);
-  case Finish::relu:
-    return multiply_and_finish<kNumbers, Finish::relu>(given);
-  case Finish::add_relu:
-    return multiply_and_finish<kNumbers, Finish::add_relu>(given);
-  }
+  with_finish(given.before->kind, [&]<Finish kFinish>() { multiply_and_finish<kNumbers, kFinish>(given); });
 }
 
 // Sixteen cells of a row from `first` on, which lie within it.

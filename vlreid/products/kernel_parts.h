@@ -349,20 +349,26 @@ void finish_rows(const FinishArguments& given) {
   if (first < given.columns) finish_columns<kQuantised, kFinish>(given, first, given.columns - first);
 }
 
+// body.operator()<Finish>() for a kind of epilogue.
+template <typename Body>
+VLREID_INLINE void with_finish(int kind, const Body& body) {
+  switch (static_cast<Finish>(kind)) {
+  case Finish::store:
+    return body.template operator()<Finish::store>();
+  case Finish::add:
+    return body.template operator()<Finish::add>();
+  case Finish::quick_gelu:
+    return body.template operator()<Finish::quick_gelu>();
+  case Finish::relu:
+    return body.template operator()<Finish::relu>();
+  case Finish::add_relu:
+    return body.template operator()<Finish::add_relu>();
+  }
+}
+
 template <bool kQuantised>
 void finish(const FinishArguments& given) {
-  switch (static_cast<Finish>(given.kind)) {
-  case Finish::store:
-    return finish_rows<kQuantised, Finish::store>(given);
-  case Finish::add:
-    return finish_rows<kQuantised, Finish::add>(given);
-  case Finish::quick_gelu:
-    return finish_rows<kQuantised, Finish::quick_gelu>(given);
-  case Finish::relu:
-    return finish_rows<kQuantised, Finish::relu>(given);
-  case Finish::add_relu:
-    return finish_rows<kQuantised, Finish::add_relu>(given);
-  }
+  with_finish(given.kind, [&]<Finish kFinish>() { finish_rows<kQuantised, kFinish>(given); });
 }
 
 VLREID_INLINE void fetch_ahead(const TileArguments& given, int panel, std::int64_t begin, std::int64_t end) {
