@@ -2,13 +2,13 @@
 
 #include "vlreid/base/error.h"
 #include "vlreid/nn/fused.h"
+#include "vlreid/nn/head_attention.h"
 #include "vlreid/nn/learning_products.h"
 #include "vlreid/nn/normed.h"
 
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
-#include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -53,7 +53,7 @@ public:
     const Normed n = normed(x, {norm_weight, norm_bias}, type);
     context->save_for_backward({x, norm_weight, norm_bias, weight, n.mean, n.deviation});
     const at::Tensor rows = as_rows(n.value);
-    const auto product = WeightProduct::forward(weight.to(type), bias.to(type), rows.size(0));
+    const auto product = WeightProduct::forward(weight, bias, rows.size(0), type);
     return product.of(rows).unflatten(0, x.sizes().slice(0, x.dim() - 1));
   }
 
@@ -68,15 +68,15 @@ public:
     if (context->needs_input_grad(4)) result[4] = column_sums(gradient);
     if (context->needs_input_grad(3)) {
       n.value = normed(x, norm, type).value;
-      add_transposed_product(result[3], gradient, as_rows(n.value));
+      add_transposed_product(result[3], gradient, as_rows(n.value), type);
       widen(result[3], weight);
       n.value.reset();
     }
     const std::array<bool, 3> wanted = wanted_of_norm(context);
     if (!any(wanted)) return result;
-    const auto of_norm = norm_backward(
-        WeightProduct::backward(weight.to(type), gradient.size(0)).of(gradient), x, n, norm, wanted);
-    std::ranges::copy(of_norm, result.begin());
+    at::Tensor of_narrow = at::empty({gradient.size(0), weight.size(1)}, x.options()); // [M, D]
+    WeightProduct::backward(weight, gradient.size(0), type).into(of_narrow, gradient);
+    std::ranges::copy(norm_backward(of_narrow, x, n, norm, wanted), result.begin());
     if (wanted[0]) result[0] = result[0].to(x.scalar_type());
     return result;
   }
@@ -94,7 +94,7 @@ struct Mask {
   at::Tensor value; // or undefined
 
   std::optional<at::Tensor> as(at::ScalarType type) const {
-    return value.defined() ? std::optional(value.to(type)) : std::nullopt;
+    return value.defined() ? std::optional(value.to(type).contiguous()) : std::nullopt;
   }
 };
 
@@ -102,11 +102,16 @@ class AttendPacked : public torch::autograd::Function<AttendPacked> {
 public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& packed, std::int64_t heads,
                             const Mask& mask) {
+    context->saved_data["heads"] = heads;
+    if (has_head_attention(packed)) {
+      const at::Tensor added = mask.as(at::kFloat).value_or(at::Tensor());
+      context->save_for_backward({packed, {}, {}, added});
+      return head_attention(packed, heads, added);
+    }
     const auto [queries, keys, values] = parts_of(packed, heads);
     const auto [out, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
         queries, keys, values, /*dropout_p=*/0, /*is_causal=*/false, mask.as(packed.scalar_type()));
     context->save_for_backward({packed, out, log_sums, mask.value});
-    context->saved_data["heads"] = heads;
     return out.transpose(1, 2).flatten(2); // [B, h, N, d] -> [B, N, D]
   }
 
@@ -114,6 +119,8 @@ public:
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& packed = saved[0];
     const std::int64_t heads = context->saved_data["heads"].toInt();
+    if (has_head_attention(packed))
+      return {head_attention_backward(gradients[0], packed, heads, saved[3]), {}, {}};
     const auto [queries, keys, values] = parts_of(packed, heads);
     const at::Tensor gradient = gradients[0].unflatten(2, {heads, -1}).transpose(1, 2);
     const auto [of_queries, of_keys, of_values] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
@@ -134,10 +141,9 @@ public:
     const at::Tensor narrow = y.to(type);
     context->save_for_backward({weight.requires_grad() ? narrow : at::Tensor(), weight});
     context->saved_data["type"] = static_cast<std::int64_t>(type);
-    const at::Tensor rows = as_rows(narrow);
-    const at::Tensor out =
-        WeightProduct::forward(weight.to(type), bias.to(type), rows.size(0)).of(rows).view(x.sizes());
-    return out.scalar_type() == x.scalar_type() ? out.add_(x) : x + out;
+    at::Tensor out = as_rows(x).clone(at::MemoryFormat::Contiguous);
+    WeightProduct::forward(weight, bias, out.size(0), type).add_to(out, as_rows(narrow));
+    return out.view(x.sizes());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -148,11 +154,11 @@ public:
     variable_list result(4);
     if (context->needs_input_grad(0)) result[0] = gradients[0];
     if (context->needs_input_grad(1))
-      result[1] = WeightProduct::backward(weight.to(type), gradient.size(0))
+      result[1] = WeightProduct::backward(weight, gradient.size(0), type)
                       .of(gradient)
                       .unflatten(0, gradients[0].sizes().slice(0, gradients[0].dim() - 1));
     if (context->needs_input_grad(2)) {
-      add_transposed_product(result[2], gradient, as_rows(y));
+      add_transposed_product(result[2], gradient, as_rows(y), type);
       widen(result[2], weight);
     }
     if (context->needs_input_grad(3)) result[3] = column_sums(gradient);
@@ -171,17 +177,16 @@ public:
     const Normed n = normed(x, {norm_weight, norm_bias}, type);
     const at::Tensor narrow = as_rows(n.value), rows = as_rows(x);
     const std::int64_t count = narrow.size(0), part = rows_at_once(narrow), width = fc_weight.size(0);
-    const auto fc = WeightProduct::forward(fc_weight.to(type), fc_bias.to(type), count);
-    const auto proj = WeightProduct::forward(proj_weight.to(type), proj_bias.to(type), count);
-    at::Tensor hidden, out = at::empty(rows.sizes(), rows.options());
+    const auto fc = WeightProduct::forward(fc_weight, fc_bias, count, type);
+    const auto proj = WeightProduct::forward(proj_weight, proj_bias, count, type);
+    at::Tensor hidden, out = rows.clone(at::MemoryFormat::Contiguous);
     if (keeps_hidden) hidden = at::empty({count, width}, narrow.options());
     for (std::int64_t i = 0; i < count; i += part) {
       const std::int64_t end = std::min(count, i + part);
       at::Tensor wide =
           keeps_hidden ? hidden.slice(0, i, end) : at::empty({end - i, width}, narrow.options());
-      fc.into(wide, narrow.slice(0, i, end));
       at::Tensor of_part = out.slice(0, i, end);
-      at::add_out(of_part, rows.slice(0, i, end), proj.of(quick_gelu_of(wide)));
+      proj.add_to(of_part, fc.activated(narrow.slice(0, i, end), wide));
     }
     context->save_for_backward(
         {x, norm_weight, norm_bias, fc_weight, fc_bias, proj_weight, n.mean, n.deviation, hidden});
@@ -193,7 +198,7 @@ public:
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &hidden = saved[8];
     const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
-    const at::Tensor fc_weight = saved[3].to(type);
+    const at::Tensor& fc_weight = saved[3];
     const NormParameters norm{saved[1], saved[2]};
     Normed n{.value = {}, .mean = saved[6], .deviation = saved[7]};
     const bool wants_fc = context->needs_input_grad(3), wants_proj = context->needs_input_grad(5);
@@ -202,19 +207,20 @@ public:
     const at::Tensor gradient = as_rows(gradients[0]);
     const std::int64_t count = gradient.size(0), part = rows_at_once(gradient);
     std::optional<WeightProduct> fc; // to make the hidden layer again
-    if (!hidden.defined()) fc = WeightProduct::forward(fc_weight, saved[4].to(type), count);
-    const auto back_through_fc = WeightProduct::backward(fc_weight, count);
-    const auto back_through_proj = WeightProduct::backward(saved[5].to(type), count);
-    at::Tensor of_narrow = at::empty({count, fc_weight.size(1)}, fc_weight.options());
+    if (!hidden.defined()) fc = WeightProduct::forward(fc_weight, saved[4], count, type);
+    const auto back_through_fc = WeightProduct::backward(fc_weight, count, type);
+    const auto back_through_proj = WeightProduct::backward(saved[5], count, type);
+    at::Tensor of_narrow = at::empty({count, fc_weight.size(1)}, x.options());
     at::Tensor of_fc, of_fc_bias, of_proj;
     for (std::int64_t i = 0; i < count; i += part) {
       const std::int64_t end = std::min(count, i + part);
       const at::Tensor given = gradient.slice(0, i, end).to(type);
       const at::Tensor wide = hidden.defined() ? hidden.slice(0, i, end) : fc->of(n.value.slice(0, i, end));
-      at::Tensor of_wide = back_through_proj.of(given);
-      const at::Tensor activation = quick_gelu_backward_(of_wide, wide, wants_proj);
-      if (wants_proj) add_transposed_product(of_proj, given, activation);
-      if (wants_fc) add_transposed_product(of_fc, of_wide, n.value.slice(0, i, end));
+      at::Tensor activation;
+      const at::Tensor of_wide =
+          back_through_proj.through_activation(given, wide, wants_proj ? &activation : nullptr);
+      if (wants_proj) add_transposed_product(of_proj, given, activation, type);
+      if (wants_fc) add_transposed_product(of_fc, of_wide, n.value.slice(0, i, end), type);
       if (context->needs_input_grad(4)) {
         const at::Tensor sums = column_sums(of_wide);
         of_fc_bias = of_fc_bias.defined() ? of_fc_bias + sums : sums;

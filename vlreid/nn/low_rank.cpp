@@ -57,10 +57,9 @@ public:
     at::Tensor out = at::empty({rows.size(0), width}, rows.options());
     std::int64_t from = 0;
     for (std::size_t i = 0; i < corrections.size(); ++i) {
-      const at::Tensor weight = variables[at_layer(i, kWeight)].to(type), a = variables[at_layer(i, kA)];
+      const at::Tensor &weight = variables[at_layer(i, kWeight)], &a = variables[at_layer(i, kA)];
       at::Tensor of_layer = out.narrow(1, from, weight.size(0)), inner; // inner [M, R]
-      WeightProduct::forward(weight, variables[at_layer(i, kBias)].to(type), rows.size(0))
-          .into(of_layer, rows);
+      WeightProduct::forward(weight, variables[at_layer(i, kBias)], rows.size(0), type).into(of_layer, rows);
       if (is_given(a)) {
         inner = at::mm(dropped(rows, corrections[i].dropout), a.to(type).t());
         of_layer.addmm_(inner, variables[at_layer(i, kB)].to(type).t(), /*beta=*/1, corrections[i].scale);
@@ -97,12 +96,12 @@ public:
       const at::Tensor given = gradient.narrow(1, from, weight.size(0));
       from += weight.size(0);
       if (wants_rows) {
-        const at::Tensor through = WeightProduct::backward(weight.to(type), given.size(0)).of(given);
+        const at::Tensor through = WeightProduct::backward(weight, given.size(0), type).of(given);
         of_rows = of_rows.defined() ? of_rows.add_(through) : through;
       }
       if (context->needs_input_grad(first + kWeight)) {
         at::Tensor& of_weight = result[first + kWeight];
-        add_transposed_product(of_weight, given, rows);
+        add_transposed_product(of_weight, given, rows, type);
         of_weight = of_weight.to(weight.scalar_type());
       }
       if (context->needs_input_grad(first + kBias))

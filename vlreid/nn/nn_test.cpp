@@ -2,6 +2,7 @@
 #include "vlreid/base/thread_pool.h"
 #include "vlreid/nn/block_ops.h"
 #include "vlreid/nn/fused.h"
+#include "vlreid/nn/head_attention.h"
 #include "vlreid/nn/learning_products.h"
 #include "vlreid/nn/low_rank.h"
 #include "vlreid/nn/packed.h"
@@ -203,38 +204,94 @@ at::Tensor by_definition(ResidualBlock& block, const at::Tensor& x, const at::Te
 }
 
 // So many numbers that packed products are used, and so few that they are not; deeper than one part of them.
-class LearningProducts : public testing::TestWithParam<std::int64_t> {};
+class LearningProducts
+    : public testing::TestWithParam<std::tuple<std::int64_t, std::int64_t, at::ScalarType>> {};
 
 TEST_P(LearningProducts, EqualTheSumsInDouble) {
-  const std::int64_t rows = GetParam(), in = 1000, out = 151;
+  const auto [rows, in, type] = GetParam();
+  const std::int64_t out = 151;
   const at::Tensor x = at::randn({rows, in}), weight = at::randn({out, in}), bias = at::randn({out});
   const at::Tensor wide = at::randn({rows, out + 20}), gradient = wide.narrow(1, 7, out);
+  const auto seen = [type = type](const at::Tensor& t) { return t.to(type).to(at::kDouble); };
   const auto is_close = [](const at::Tensor& found, const at::Tensor& expected) {
-    return at::allclose(found.to(at::kDouble), expected, 1e-4, 1e-3);
+    const double rounding = found.scalar_type() == at::kBFloat16 ? 4e-3 : 0; // half a step
+    return at::allclose(found.to(at::kDouble), expected, 1e-4 + rounding, 1e-3);
   };
-  const at::Tensor a = x.to(at::kDouble), w = weight.to(at::kDouble), g = gradient.to(at::kDouble);
+  const at::Tensor a = seen(x), w = seen(weight), g = seen(gradient), b = seen(bias);
 
-  const at::Tensor forward = a.matmul(w.t()) + bias.to(at::kDouble);
-  const auto product = WeightProduct::forward(weight, bias, rows);
+  const at::Tensor forward = a.matmul(w.t()) + b;
+  const auto product = WeightProduct::forward(weight, bias.to(type), rows, type);
   EXPECT_TRUE(is_close(product.of(x), forward));
-  EXPECT_TRUE(is_close(product.of(x.slice(0, 3, 20)), forward.slice(0, 3, 20)));
-  at::Tensor beside = at::full({rows, out + 9}, 7.0), columns = beside.narrow(1, 5, out);
-  product.into(columns, x);
-  EXPECT_TRUE(is_close(columns, forward));
-  EXPECT_TRUE((beside.slice(1, 0, 5) == 7).all().item<bool>());
-  EXPECT_TRUE((beside.slice(1, 5 + out) == 7).all().item<bool>());
+  EXPECT_TRUE(is_close(product.of(x.to(type).slice(0, 3, 20)), forward.slice(0, 3, 20)));
+  for (const at::ScalarType of_out : {at::kFloat, type}) {
+    at::Tensor beside = at::full({rows, out + 9}, 7.0, of_out), columns = beside.narrow(1, 5, out);
+    product.into(columns, x);
+    EXPECT_TRUE(is_close(columns.to(type), forward)) << of_out;
+    EXPECT_TRUE((beside.slice(1, 0, 5) == 7).all().item<bool>());
+    EXPECT_TRUE((beside.slice(1, 5 + out) == 7).all().item<bool>());
+  }
+  at::Tensor added = at::full({rows, out}, 100.0);
+  product.add_to(added, x);
+  EXPECT_TRUE(is_close((added - 100).to(type), forward));
 
-  EXPECT_TRUE(is_close(WeightProduct::backward(weight, rows).of(gradient), g.matmul(w)));
+  EXPECT_TRUE(is_close(WeightProduct::backward(weight, rows, type).of(gradient), g.matmul(w)));
   const at::Tensor same = at::full({1, 1}, 0.5).expand({rows, out}); // gradient of a mean
-  EXPECT_TRUE(is_close(WeightProduct::backward(weight, rows).of(same), same.to(at::kDouble).matmul(w)));
+  EXPECT_TRUE(is_close(WeightProduct::backward(weight, rows, type).of(same), seen(same).matmul(w)));
+
+  const at::Tensor h = seen(at::randn({rows, out})), sigmoid = at::sigmoid(kQuickGeluSlope * h);
+  at::Tensor hidden = at::empty({rows, out}, type);
+  const at::Tensor active = product.activated(x, hidden);
+  EXPECT_TRUE(is_close(hidden, forward));
+  // Without a kernel of their own every step of the activation and its derivative is rounded.
+  const auto is_near = [type = type](const at::Tensor& found, const at::Tensor& expected) {
+    return at::allclose(found.to(at::kDouble), expected, type == at::kFloat ? 1e-4 : 2e-2,
+                        type == at::kFloat ? 1e-3 : 0.2);
+  };
+  EXPECT_TRUE(is_near(active, forward * at::sigmoid(kQuickGeluSlope * forward)));
+  const auto back = WeightProduct::forward(weight, {}, rows, type);
+  const at::Tensor through = a.matmul(w.t()) * sigmoid * (1 + kQuickGeluSlope * h * (1 - sigmoid));
+  EXPECT_TRUE(is_near(back.through_activation(x, h.to(type), nullptr), through));
+  at::Tensor activation;
+  EXPECT_TRUE(is_near(back.through_activation(x, h.to(type), &activation), through));
+  EXPECT_TRUE(is_near(activation, h * sigmoid));
 
   at::Tensor sum;
-  add_transposed_product(sum, gradient, x);
+  add_transposed_product(sum, gradient, x.to(type), type);
   EXPECT_TRUE(is_close(sum, g.t().matmul(a)));
-  add_transposed_product(sum, gradient, x);
-  EXPECT_TRUE(is_close(sum, 2 * g.t().matmul(a)));
+  add_transposed_product(sum, gradient.to(type), x, type);
+  EXPECT_TRUE(is_close(sum.to(type), 2 * g.t().matmul(a)));
 }
-INSTANTIATE_TEST_SUITE_P(, LearningProducts, testing::Values(40, 900));
+INSTANTIATE_TEST_SUITE_P(, LearningProducts,
+                         testing::Combine(testing::Values(40, 900), testing::Values(700, 1100),
+                                          testing::Values(at::kFloat, at::kBFloat16)));
+
+class HeadAttention : public testing::TestWithParam<std::tuple<at::ScalarType, std::int64_t, bool>> {};
+
+TEST_P(HeadAttention, AndItsGradientAreThoseOfTheFormula) {
+  const auto [type, tokens, has_mask] = GetParam();
+  const std::int64_t heads = 3, width = heads * 64;
+  const at::Tensor packed = at::randn({2, tokens, 3 * width}).to(type);
+  const at::Tensor mask =
+      has_mask ? at::full({tokens, tokens}, -std::numeric_limits<float>::infinity()).triu_(1) : at::Tensor();
+  const at::Tensor gradient = at::randn({2, tokens, width}).to(type);
+
+  const at::Tensor exact = packed.to(at::kDouble).requires_grad_(true);
+  const at::Tensor parts = exact.view({2, tokens, 3, heads, 64}).permute({2, 0, 3, 1, 4});
+  at::Tensor scores = parts[0].matmul(parts[1].transpose(2, 3)) / 8;
+  if (has_mask) scores = scores + mask.to(at::kDouble);
+  const at::Tensor expected = scores.softmax(3).matmul(parts[2]).transpose(1, 2).flatten(2);
+  expected.backward(gradient.to(at::kDouble));
+
+  const double tolerance = type == at::kFloat ? 1e-5 : 2e-2;
+  const auto distance = [](const at::Tensor& found, const at::Tensor& wanted) {
+    return ((found.to(at::kDouble) - wanted).abs().max() / wanted.abs().max()).item<double>();
+  };
+  EXPECT_LT(distance(head_attention(packed, heads, mask), expected), tolerance);
+  EXPECT_LT(distance(head_attention_backward(gradient, packed, heads, mask), exact.grad()), tolerance);
+}
+INSTANTIATE_TEST_SUITE_P(, HeadAttention,
+                         testing::Combine(testing::Values(at::kFloat, at::kBFloat16),
+                                          testing::Values(1, 13, 129, 600), testing::Bool()));
 
 struct Frozen {
   const char* what;

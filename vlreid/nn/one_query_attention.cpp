@@ -41,7 +41,7 @@ void answer(const float* asked, const float* positions, std::int64_t heads, std:
   softmax_rows(shares, heads, count, count);
   fit(scratch.turned, dims, count);
   for (std::int64_t panel = 0; panel < scratch.turned.panels(); ++panel)
-    scratch.turned.fill_transposed(panel, positions, dims);
+    scratch.turned.fill(panel, {.floats = positions, .stride = dims, .is_transposed = true});
   multiply({shares, heads}, scratch.turned, {0, dims}, answers, dims);
 }
 
@@ -61,7 +61,8 @@ OneQueryAttention::OneQueryAttention(const OneQueryWeights& weights, std::int64_
   for (std::int64_t head = 0; head < heads; ++head) {
     Panels& turned = keys_.emplace_back(dims, depth);
     for (std::int64_t panel = 0; panel < turned.panels(); ++panel)
-      turned.fill_transposed(panel, keys.data() + head * depth * dims, dims);
+      turned.fill(panel,
+                  {.floats = keys.data() + head * depth * dims, .stride = dims, .is_transposed = true});
     values_.emplace_back(RowBlock{values.data() + head * depth * dims, depth}, dims);
   }
 }

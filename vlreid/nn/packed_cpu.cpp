@@ -321,7 +321,7 @@ private:
     for (std::int64_t panel = 0; panel < scratch.keys.panels(); ++panel)
       scratch.keys.fill(panel, keys, stride);
     for (std::int64_t panel = 0; panel < scratch.values.panels(); ++panel)
-      scratch.values.fill_transposed(panel, values, stride);
+      scratch.values.fill(panel, {.floats = values, .stride = stride, .is_transposed = true});
     const std::int64_t most = rows_that_stay_in_cache(scratch.values);
     for (std::int64_t first = 0; first < tokens; first += most) {
       const std::int64_t rows = std::min(most, tokens - first);

@@ -1,5 +1,7 @@
-// What the inference form on a CPU does to rows between its products. On the calling thread.
+// What happens to rows between products on a CPU. On the calling thread.
 #pragma once
+
+#include "vlreid/products/products.h"
 
 #include <cstdint>
 
@@ -9,7 +11,15 @@ namespace vlreid {
 void layer_norm_rows(const float* x, std::int64_t rows, std::int64_t width, const float* weight,
                      const float* bias, float* out);
 
-// softmax of each row of x [rows, width] in place, rows `stride` floats apart.
-void softmax_rows(float* x, std::int64_t rows, std::int64_t width, std::int64_t stride);
+// Likewise rounded to bfloat16, with each row's mean and 1 / deviation [rows].
+void layer_norm_rows(const float* x, std::int64_t rows, std::int64_t width, const float* weight,
+                     const float* bias, Bf16* out, float* means, float* deviations);
+
+// softmax(scale x) of each row of x [rows, width] in place, rows `stride` floats apart; scale > 0.
+void softmax_rows(float* x, std::int64_t rows, std::int64_t width, std::int64_t stride, float scale = 1);
+
+// The gradient of its x, in place of that of its values: both [rows, width], one row after the other.
+void softmax_backward_rows(const float* values, float* gradient, std::int64_t rows, std::int64_t width,
+                           float scale);
 
 } // namespace vlreid

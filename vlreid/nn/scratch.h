@@ -45,9 +45,11 @@ public:
     std::unique_ptr<T> object_;
   };
 
-  Loan borrow() {
+  // A new one is made from the arguments.
+  template <typename... Arguments>
+  Loan borrow(Arguments... arguments) {
     const std::lock_guard lock(mutex_);
-    if (free_.empty()) return {*this, std::make_unique<T>()};
+    if (free_.empty()) return {*this, std::make_unique<T>(arguments...)};
     std::unique_ptr<T> last = std::move(free_.back());
     free_.pop_back();
     return {*this, std::move(last)};

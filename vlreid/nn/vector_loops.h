@@ -33,6 +33,17 @@ VLREID_INLINE float fast_exp(float x) {
   return p * std::bit_cast<float>(exponent);
 }
 
+VLREID_INLINE float float_of_bf16(std::uint16_t x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
+}
+
+// Rounded to the nearest, ties to even; NaN stays one.
+VLREID_INLINE std::uint16_t bf16_of_float(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t rounded = bits + 0x7FFFU + ((bits >> 16) & 1U), nan = bits | 0x00400000U;
+  return static_cast<std::uint16_t>(((bits & 0x7FFFFFFFU) > 0x7F800000U ? nan : rounded) >> 16);
+}
+
 // In halves: a chain of sixteen sums, each waiting for the one before, takes as long as a row.
 VLREID_INLINE float total(float* lanes) {
   for (int half = kLanes / 2; half > 0; half /= 2)

@@ -44,9 +44,11 @@ inline constexpr int kOffsetOfU8 = 128;
 
 // Some rows of A as one group of cells, or of B as a panel.
 struct PackArguments {
-  const float* rows = nullptr; // the first number of the first row; nullptr with count 0
-  std::int64_t stride = 0;     // floats from row to row
-  std::int64_t count = 0;      // of the group's rows; the others are zero
+  const float* rows = nullptr;           // the first number of the first row; nullptr with count 0
+  const std::uint16_t* narrow = nullptr; // instead: bfloat16; only where the kernel packs_any
+  bool is_transposed = false; // rows are columns of what is stored; only where the kernel packs_any
+  std::int64_t stride = 0;    // numbers from row to row of what is stored
+  std::int64_t count = 0;     // of the group's rows; the others are zero
   std::int64_t dims = 0;
   std::int64_t lines = 0;         // of the group; beyond dims: zeros
   const float* steps = nullptr;   // [count]: 8-bit numbers are x * steps, rounded
@@ -67,6 +69,10 @@ struct FinishArguments {
   std::int64_t stride = 0;         // floats from row to row
   unsigned char* narrow = nullptr; // instead of `out`: bfloat16
   std::int64_t narrow_stride = 0;  // bytes from row to row
+  const std::uint16_t* hidden =
+      nullptr; // Epilogue::hidden and beside, `beside_stride` numbers from row to row
+  std::uint16_t* beside = nullptr;
+  std::int64_t beside_stride = 0;
 };
 
 struct TileArguments {
@@ -96,6 +102,7 @@ struct ProductKernel {
   bool is_split = false;           // numbers are a sum of two, taken three times over (ProductType::bf16x3)
   bool finishes_meanwhile = false; // the tile before, if it is as wide as any
   bool packs_sums = false;         // FinishArguments::narrow with a stride of 64 is a group of A
+  bool packs_any = false;          // bfloat16 as well as float32, columns as well as rows
   // Around the tiles of a thread, where the processor has a mode for them.
   void (*begin)() = nullptr;
   void (*end)() = nullptr;

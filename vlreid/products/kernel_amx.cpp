@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #endif
 
-#include "vlreid/products/kernel_parts.h"
+#include "vlreid/products/pack_pairs.h"
 
 namespace vlreid {
 namespace {
@@ -32,10 +32,10 @@ void release() {
   _tile_release();
 }
 
-enum class Numbers { bf16, s8 };
+enum class TileNumbers { bf16, s8 };
 
 // A tile's sums on their way to the output, some rows at a time.
-template <Numbers kNumbers>
+template <TileNumbers kNumbers>
 class Finishing {
 public:
   VLREID_INLINE Finishing(const FinishArguments& given, std::int64_t steps)
@@ -55,7 +55,7 @@ public:
   }
 
 private:
-  using Columns = ColumnFinish<kNumbers == Numbers::s8>;
+  using Columns = ColumnFinish<kNumbers == TileNumbers::s8>;
   static constexpr int kVectors = kWidth / kWide;
 
   const FinishArguments& given_;
@@ -64,7 +64,7 @@ private:
 };
 
 // meanwhile() is called once for every sixteen lines, `steps` times.
-template <Numbers kNumbers, typename Meanwhile>
+template <TileNumbers kNumbers, typename Meanwhile>
 VLREID_INLINE void multiply_tile(const TileArguments& given, Meanwhile&& meanwhile) {
   constexpr int kSumStride = kWidth * sizeof(float);
   float* lower = given.sums + 16 * kWidth;
@@ -94,7 +94,7 @@ VLREID_INLINE void multiply_tile(const TileArguments& given, Meanwhile&& meanwhi
     _tile_loadd(6, panel, kLineBytes);
     _tile_loadd(7, panel + given.panel_stride, kLineBytes);
     meanwhile();
-    if constexpr (kNumbers == Numbers::bf16) {
+    if constexpr (kNumbers == TileNumbers::bf16) {
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
       _tile_dpbf16ps(2, 5, 6);
@@ -114,7 +114,7 @@ VLREID_INLINE void multiply_tile(const TileArguments& given, Meanwhile&& meanwhi
   _tile_stored(3, lower + kPanelWidth, kSumStride);
 }
 
-template <Numbers kNumbers, Finish kFinish>
+template <TileNumbers kNumbers, Finish kFinish>
 void multiply_and_finish(const TileArguments& given) {
   Finishing<kNumbers> finishing(*given.before, given.lines / kCells);
   multiply_tile<kNumbers>(
@@ -122,30 +122,14 @@ void multiply_and_finish(const TileArguments& given) {
 }
 
 // The vector units finish the tile before while the matrix unit works.
-template <Numbers kNumbers>
+template <TileNumbers kNumbers>
 void tile_32x32(const TileArguments& given) {
   if (given.before == nullptr) return multiply_tile<kNumbers>(given, [] {});
   with_finish(given.before->kind, [&]<Finish kFinish>() { multiply_and_finish<kNumbers, kFinish>(given); });
 }
 
-// Sixteen cells of a row from `first` on, which lie within it.
-template <Cell kCell>
-VLREID_INLINE void whole_cells(const float* row, std::int64_t first, float steps, Word* cells) {
-  if constexpr (kCell == Cell::bf16x2) {
-#pragma GCC unroll 8
-    for (int i = 0; i < 2 * kCells; i += kWide) {
-      const WideHalves halves = bf16_of(wide_from(row + 2 * first + i));
-      __builtin_memcpy(reinterpret_cast<unsigned char*>(cells) + i * sizeof(std::uint16_t), &halves,
-                       sizeof halves);
-    }
-  } else {
-    cells_of<kCell>(row, (first + kCells) * numbers_in(kCell), first, kCells, steps, cells);
-  }
-}
-
 // Cells [lines / 16, kRows, 16], row after row as they lie in memory.
-template <Cell kCell>
-void pack_blocks(const PackArguments& given) {
+void pack_blocks_of_s8(const PackArguments& given) {
   for (int r = 0; r < kRows; ++r) {
     Word* cells = reinterpret_cast<Word*>(given.cells) + r * kCells;
     const float* row = given.rows + r * given.stride;
@@ -153,10 +137,10 @@ void pack_blocks(const PackArguments& given) {
     for (std::int64_t first = 0; first < given.lines; first += kCells, cells += kRows * kCells) {
       if (r >= given.count)
         __builtin_memset(cells, 0, kLineBytes);
-      else if ((first + kCells) * numbers_in(kCell) <= given.dims)
-        whole_cells<kCell>(row, first, steps, cells);
+      else if (const std::int64_t end = (first + kCells) * numbers_in(Cell::s8x4); end <= given.dims)
+        cells_of<Cell::s8x4>(row, end, first, kCells, steps, cells); // whole: no ends to look for
       else
-        cells_of<kCell>(row, given.dims, first, kCells, steps, cells);
+        cells_of<Cell::s8x4>(row, given.dims, first, kCells, steps, cells);
     }
   }
 }
@@ -180,12 +164,12 @@ const ProductKernel& amx_bf16_kernel() {
                                          .most_strip_rows = kMostStripRows,
                                          .finishes_meanwhile = true,
                                          .packs_sums = true,
+                                         .packs_any = true,
                                          .begin = configure,
                                          .end = release,
-                                         .tile = tile_32x32<Numbers::bf16>,
-                                         .pack = pack_blocks<Cell::bf16x2>,
-                                         .fill = pack_interleaved<Cell::bf16x2, kPanelWidth>,
-                                         .fill_transposed = pack_columns_of_bf16,
+                                         .tile = tile_32x32<TileNumbers::bf16>,
+                                         .pack = pack_pairs<kRows>,
+                                         .fill = fill_pairs,
                                          .finish = finish<false>,
                                          .largest = largest_magnitude};
   return kKernel;
@@ -204,8 +188,8 @@ const ProductKernel& amx_int8_kernel() {
                                          .finishes_meanwhile = true,
                                          .begin = configure,
                                          .end = release,
-                                         .tile = tile_32x32<Numbers::s8>,
-                                         .pack = pack_blocks<Cell::s8x4>,
+                                         .tile = tile_32x32<TileNumbers::s8>,
+                                         .pack = pack_blocks_of_s8,
                                          .fill = pack_interleaved<Cell::s8x4, kPanelWidth>,
                                          .finish = finish<true>,
                                          .largest = largest_magnitude};

@@ -257,9 +257,9 @@ inline float largest_magnitude(const float* x, std::int64_t count) {
 }
 
 #if defined(__AVX512F__)
-// x / (1 + e^(-1.702 x)) to about 2e-7 relative: 2^n by the exponent, 2^r for |r| <= 1/2 by its series to
+// 1 / (1 + e^(-1.702 x)) to about 2e-7 relative: 2^n by the exponent, 2^r for |r| <= 1/2 by its series to
 // r^7, the quotient by one step of Newton's method from 14 bits.
-VLREID_INLINE Wide quick_gelu(Wide given) {
+VLREID_INLINE Wide gelu_sigmoid(Wide given) {
   const __m512 x = __builtin_bit_cast(__m512, given);
   // e^88 is the last that its inverse, and Newton's product with it, can be taken of.
   const __m512 limit = _mm512_set1_ps(126.0F);
@@ -274,21 +274,25 @@ VLREID_INLINE Wide quick_gelu(Wide given) {
   const __m512 sum = _mm512_add_ps(_mm512_scalef_ps(p, n), _mm512_set1_ps(1.0F));
   const __m512 near = _mm512_rcp14_ps(sum);
   const __m512 rest = _mm512_fnmadd_ps(sum, near, _mm512_set1_ps(2.0F));
-  return __builtin_bit_cast(Wide, _mm512_mul_ps(_mm512_mul_ps(x, near), rest));
+  return __builtin_bit_cast(Wide, _mm512_mul_ps(near, rest));
 }
 #else
-VLREID_INLINE Wide quick_gelu(Wide x) {
-  return x / (1.0F + fast_exp(-1.702F * x));
+VLREID_INLINE Wide gelu_sigmoid(Wide x) {
+  return 1.0F / (1.0F + fast_exp(-1.702F * x));
 }
 #endif
 
-enum class Finish { store, add, quick_gelu, relu, add_relu }; // Epilogue::Kind
+VLREID_INLINE Wide float_of_halves(WideHalves x) {
+  return __builtin_bit_cast(Wide, __builtin_convertvector(x, WideWords) << 16);
+}
+
+enum class Finish { store, add, quick_gelu, relu, add_relu, quick_gelu_backward }; // Epilogue::Kind
 
 template <Finish kFinish>
 VLREID_INLINE Wide finished(Wide x, Wide before) {
   if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu) x += before;
   if constexpr (kFinish == Finish::relu || kFinish == Finish::add_relu) x = x > 0.0F ? x : Wide{};
-  if constexpr (kFinish == Finish::quick_gelu) x = quick_gelu(x);
+  if constexpr (kFinish == Finish::quick_gelu) x *= gelu_sigmoid(x);
   return x;
 }
 
@@ -323,6 +327,15 @@ struct ColumnFinish {
     Wide before{};
     if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu)
       __builtin_memcpy(&before, out, numbers * sizeof(float));
+    if constexpr (kFinish == Finish::quick_gelu) keep_beside(given, r, x);
+    if constexpr (kFinish == Finish::quick_gelu_backward) {
+      WideHalves hidden{};
+      __builtin_memcpy(&hidden, given.hidden + r * given.beside_stride + first,
+                       numbers * sizeof(std::uint16_t));
+      const Wide h = float_of_halves(hidden), s = gelu_sigmoid(h), y = h * s;
+      x *= s + 1.702F * (y - y * s);
+      keep_beside(given, r, y);
+    }
     x = finished<kFinish>(x, before);
     if (given.narrow != nullptr) {
       const WideHalves narrow = bf16_of(x);
@@ -331,6 +344,13 @@ struct ColumnFinish {
     } else {
       __builtin_memcpy(out, &x, numbers * sizeof(float));
     }
+  }
+
+  VLREID_INLINE void keep_beside(const FinishArguments& given, std::int64_t r, Wide x) const {
+    if (given.beside == nullptr) return;
+    const WideHalves narrow = bf16_of(x);
+    __builtin_memcpy(given.beside + r * given.beside_stride + first, &narrow,
+                     static_cast<std::size_t>(count) * sizeof(std::uint16_t));
   }
 };
 
@@ -363,6 +383,8 @@ VLREID_INLINE void with_finish(int kind, const Body& body) {
     return body.template operator()<Finish::relu>();
   case Finish::add_relu:
     return body.template operator()<Finish::add_relu>();
+  case Finish::quick_gelu_backward:
+    return body.template operator()<Finish::quick_gelu_backward>();
   }
 }
 

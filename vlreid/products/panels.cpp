@@ -105,14 +105,34 @@ float Panels::scale_row(std::int64_t number, const float* row) {
   return steps;
 }
 
-void Panels::fill_transposed(std::int64_t panel, const float* b, std::int64_t stride) {
+void Panels::fill(std::int64_t panel, const Numbers& b) {
   const std::int64_t first = panel * kPanelRows;
   const std::int64_t count = std::min(kPanelRows, rows_ - first);
+  const Numbers rows = b.from(first, 0);
+  const bool is_f32 = b.narrow == nullptr;
+  if (kernel_->packs_any) {
+    PackArguments fill = pack_arguments(rows);
+    fill.count = count;
+    fill.dims = dims_;
+    fill.lines = panel_lines_;
+    fill.cells = lines_.get()[panel * panel_lines_].bytes;
+    return kernel_->fill(fill);
+  }
+  if (is_f32 && !b.is_transposed) return fill_rows(panel, rows.floats, b.stride);
+  const bool takes_columns = kernel_->b == Cell::f32 || kernel_->fill_transposed != nullptr;
+  if (is_f32 && takes_columns && !kernel_->is_split) return fill_columns(panel, rows.floats, b.stride);
+  std::vector<float> floats; // the panel's part of B itself
+  copy_rows(rows, count, dims_, floats);
+  fill_rows(panel, floats.data(), dims_);
+}
+
+void Panels::fill_columns(std::int64_t panel, const float* columns, std::int64_t stride) {
+  const std::int64_t count = std::min(kPanelRows, rows_ - panel * kPanelRows);
   if (kernel_->b == Cell::f32) {
     Lines::Line* lines = lines_.get() + panel * panel_lines_;
     for (std::int64_t d = 0; d < dims_; ++d) {
-      const float* from = b + d * stride + first;
-      __builtin_prefetch(b + std::min(d + kRowsAhead, dims_ - 1) * stride + first);
+      const float* from = columns + d * stride;
+      __builtin_prefetch(columns + std::min(d + kRowsAhead, dims_ - 1) * stride);
       if (count == kPanelRows) {
         std::memcpy(lines[d].bytes, from, kLineBytes);
       } else {
@@ -122,18 +142,12 @@ void Panels::fill_transposed(std::int64_t panel, const float* b, std::int64_t st
     }
     return;
   }
-  if (kernel_->fill_transposed != nullptr && !kernel_->is_split)
-    return kernel_->fill_transposed({.rows = b + first,
-                                     .stride = stride,
-                                     .count = count,
-                                     .dims = dims_,
-                                     .lines = panel_lines_,
-                                     .cells = lines_.get()[panel * panel_lines_].bytes});
-  std::vector<float> rows(count * dims_); // the panel's part of B itself
-  for (std::int64_t d = 0; d < dims_; ++d)
-    for (std::int64_t r = 0; r < count; ++r)
-      rows[r * dims_ + d] = b[d * stride + first + r];
-  fill_rows(panel, rows.data(), dims_);
+  kernel_->fill_transposed({.rows = columns,
+                            .stride = stride,
+                            .count = count,
+                            .dims = dims_,
+                            .lines = panel_lines_,
+                            .cells = lines_.get()[panel * panel_lines_].bytes});
 }
 
 } // namespace vlreid

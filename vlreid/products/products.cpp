@@ -15,7 +15,9 @@ static_assert(Panels::kPanelRows == kPanelWidth);
 static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish::store) &&
               static_cast<int>(Epilogue::Kind::add) == static_cast<int>(Finish::add) &&
               static_cast<int>(Epilogue::Kind::quick_gelu) == static_cast<int>(Finish::quick_gelu) &&
-              static_cast<int>(Epilogue::Kind::add_relu) == static_cast<int>(Finish::add_relu));
+              static_cast<int>(Epilogue::Kind::add_relu) == static_cast<int>(Finish::add_relu) &&
+              static_cast<int>(Epilogue::Kind::quick_gelu_backward) ==
+                  static_cast<int>(Finish::quick_gelu_backward));
 
 constexpr std::int64_t kWordsBehind = 2;            // that packing may overwrite
 constexpr std::int64_t kMostSums = (512 + 32) * 32; // of a strip of rows and a tile's columns
@@ -25,6 +27,7 @@ constexpr std::int64_t kFetchingTiles = 16;
 ProductKernel split(const ProductKernel& kernel) {
   ProductKernel result = kernel;
   result.is_split = true;
+  result.packs_any = false;
   result.packs_sums = false; // rows of the next product would have to be split first
   return result;
 }
@@ -95,6 +98,57 @@ bool has_instructions_for(ProductType type) {
   return type == ProductType::f32 || cell == Cell::bf16x2 || cell == Cell::s8x4;
 }
 
+bool reads_any_numbers(ProductType type) {
+  return fastest_kernel(type).packs_any;
+}
+
+void copy_rows(const Numbers& numbers, std::int64_t rows, std::int64_t dims, std::vector<float>& floats) {
+  floats.resize(rows * dims);
+  const std::int64_t of_row = numbers.is_transposed ? 1 : numbers.stride;
+  const std::int64_t of_dim = numbers.is_transposed ? numbers.stride : 1;
+  const auto copy = [&](const auto& number) {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t d = 0; d < dims; ++d)
+        floats[r * dims + d] = number(r * of_row + d * of_dim);
+  };
+  if (numbers.narrow == nullptr)
+    copy([&](std::int64_t i) { return numbers.floats[i]; });
+  else
+    copy([&](std::int64_t i) { return float_of(static_cast<Word>(numbers.narrow[i]) << 16); });
+}
+
+Numbers Numbers::from(std::int64_t row, std::int64_t column) const {
+  const std::int64_t offset = is_transposed ? column * stride + row : row * stride + column;
+  Numbers result = *this;
+  if (narrow == nullptr)
+    result.floats += offset;
+  else
+    result.narrow += offset;
+  return result;
+}
+
+Numbers transposed(const Numbers& numbers) {
+  Numbers result = numbers;
+  result.is_transposed = !numbers.is_transposed;
+  return result;
+}
+
+ProductOutput ProductOutput::from(std::int64_t row, std::int64_t column) const {
+  ProductOutput result = *this;
+  if (narrow == nullptr)
+    result.values += row * stride + column;
+  else
+    result.narrow += row * stride + column;
+  return result;
+}
+
+PackArguments pack_arguments(const Numbers& numbers) {
+  return {.rows = numbers.floats,
+          .narrow = reinterpret_cast<const std::uint16_t*>(numbers.narrow),
+          .is_transposed = numbers.is_transposed,
+          .stride = numbers.stride};
+}
+
 std::int64_t rows_at_once(const Panels& b) {
   return b.kernel().rows;
 }
@@ -158,16 +212,31 @@ void PackedRows::load(RowBlock a, const Panels& b) {
   }
 }
 
-void PackedRows::load_transposed(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b) {
+void PackedRows::load(const Numbers& a, std::int64_t rows, const Panels& b) {
+  const ProductKernel& kernel = b.kernel();
+  if (!kernel.packs_any) {
+    if (a.narrow == nullptr && !a.is_transposed) return load({a.floats, rows, a.stride}, b);
+    if (a.narrow == nullptr && kernel.a == Cell::f32) return load_columns(a.floats, rows, a.stride, b);
+    thread_local std::vector<float> floats; // [rows, dims]
+    copy_rows(a, rows, b.dims(), floats);
+    return load({floats.data(), rows}, b);
+  }
+  const std::int64_t lines = b.panel_lines();
+  Word* cells = make_room(rows, b);
+  for (std::int64_t row = 0; row < rows; row += kernel.rows) {
+    PackArguments pack = pack_arguments(a.from(row, 0));
+    pack.count = std::min<std::int64_t>(kernel.rows, rows - row);
+    pack.dims = b.dims();
+    pack.lines = lines;
+    pack.cells = reinterpret_cast<unsigned char*>(cells + row * lines);
+    kernel.pack(pack);
+  }
+}
+
+// `rows` columns of `a` [dims of b, rows], its rows `stride` floats apart.
+void PackedRows::load_columns(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b) {
   const ProductKernel& kernel = b.kernel();
   const std::int64_t dims = b.dims();
-  if (kernel.a != Cell::f32) {
-    std::vector<float> columns(rows * dims);
-    for (std::int64_t d = 0; d < dims; ++d)
-      for (std::int64_t r = 0; r < rows; ++r)
-        columns[r * dims + d] = a[d * stride + r];
-    return load({columns.data(), rows}, b);
-  }
   // A group's line is that many numbers of `a` as they lie.
   VLREID_ASSERT(kernel.line_multiple == 1);
   Word* cells = make_room(rows, b);
@@ -203,21 +272,29 @@ private:
   const ProductKernel& kernel_;
 };
 
-// Where numbers of the result go: floats, or bfloat16 as the cells of PackedRows.
+// Where numbers of the result go: to memory, or as bfloat16 to the cells of PackedRows.
 struct Destination {
-  ProductOutput floats;
+  ProductOutput memory;
   unsigned char* cells = nullptr; // [groups, columns / 32, 32 rows, 32]
   std::int64_t row_bytes = 0;     // of the cells of one row
 
   void set(FinishArguments& finish, std::int64_t row, std::int64_t column) const {
-    if (cells == nullptr) {
-      finish.out = floats.values + row * floats.stride + column;
-      finish.stride = floats.stride;
+    if (memory.narrow != nullptr) {
+      finish.narrow = reinterpret_cast<unsigned char*>(memory.narrow + row * memory.stride + column);
+      finish.narrow_stride = memory.stride * static_cast<std::int64_t>(sizeof(Bf16));
+    } else if (cells == nullptr) {
+      finish.out = memory.values + row * memory.stride + column;
+      finish.stride = memory.stride;
     } else {
       // `row` is a group's first.
       finish.narrow = cells + row * row_bytes + column * kLineBytes;
       finish.narrow_stride = kLineBytes;
     }
+  }
+
+  void fetch(std::int64_t row, std::int64_t column, std::int64_t rows) const {
+    if (memory.values == nullptr) return;
+    fetch_for_writing(memory.values + row * memory.stride + column, memory.stride, rows);
   }
 };
 
@@ -256,9 +333,7 @@ private:
     tile.ahead_lines = (tile.lines + fetching - 1) / fetching;
     for (std::int64_t group = 0; group < groups_; ++group) {
       const std::int64_t row = group * kernel_.rows;
-      if (is_last && !kernel_.finishes_meanwhile)
-        fetch_for_writing(out_.floats.values + row * out_.floats.stride + column, out_.floats.stride,
-                          kernel_.rows);
+      if (is_last && !kernel_.finishes_meanwhile) out_.fetch(row, column, kernel_.rows);
       tile.before = is_waiting_ ? &waiting_ : nullptr;
       kernel_.tile(tile);
       is_waiting_ = false;
@@ -282,8 +357,18 @@ private:
                 .column_scales = b_.scales() + columns_.first + column,
                 .column_sums = kernel_.a == Cell::u8x4 ? b_.sums() + columns_.first + column : nullptr};
     out_.set(waiting_, row, column);
+    set_beside(row, column);
     is_waiting_ = kernel_.finishes_meanwhile && waiting_.columns == width_;
     if (!is_waiting_) kernel_.finish(waiting_);
+  }
+
+  void set_beside(std::int64_t row, std::int64_t column) {
+    const std::int64_t stride = out_.memory.stride, offset = row * stride + column;
+    waiting_.beside_stride = stride;
+    if (epilogue_.hidden != nullptr)
+      waiting_.hidden = reinterpret_cast<const std::uint16_t*>(epilogue_.hidden + offset);
+    if (epilogue_.beside != nullptr)
+      waiting_.beside = reinterpret_cast<std::uint16_t*>(epilogue_.beside + offset);
   }
 
   const PackedRows& a_;
@@ -304,7 +389,10 @@ private:
 void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const Epilogue& epilogue,
               ProductOutput out) {
   VLREID_ASSERT(columns.first % Panels::kPanelRows == 0 && columns.first + columns.count <= b.rows());
-  StripProduct(a, b, columns, epilogue, {.floats = out}).run();
+  VLREID_ASSERT((epilogue.kind == Epilogue::Kind::quick_gelu_backward) == (epilogue.hidden != nullptr));
+  VLREID_ASSERT(out.narrow == nullptr ||
+                (epilogue.kind != Epilogue::Kind::add && epilogue.kind != Epilogue::Kind::add_relu));
+  StripProduct(a, b, columns, epilogue, {.memory = out}).run();
 }
 
 void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, const Panels& next,
@@ -313,7 +401,7 @@ void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, co
   const std::int64_t width = b.rows();
   VLREID_ASSERT(&next.kernel() == &kernel && next.dims() == width);
   if (kernel.packs_sums && width % (kernel.panels * Panels::kPanelRows) == 0) {
-    Destination cells{.floats = {}, .cells = out.prepare(a.rows(), next)};
+    Destination cells{.memory = {}, .cells = out.prepare(a.rows(), next)};
     cells.row_bytes = next.panel_lines() * static_cast<std::int64_t>(sizeof(Word));
     return StripProduct(a, b, {0, width}, epilogue, cells).run();
   }
@@ -321,6 +409,16 @@ void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, co
   floats.resize(a.rows() * width);
   multiply(a, b, {0, width}, epilogue, {floats.data(), width});
   out.load({floats.data(), a.rows()}, next);
+}
+
+void multiply(const Numbers& a, std::int64_t rows, const Panels& b, const Epilogue& epilogue,
+              ProductOutput out) {
+  thread_local PackedRows strip;
+  const std::int64_t most = rows_that_stay_in_cache(b);
+  for (std::int64_t row = 0; row < rows; row += most) {
+    strip.load(a.from(row, 0), std::min(most, rows - row), b);
+    multiply(strip, b, {0, b.rows()}, epilogue, out.from(row, 0));
+  }
 }
 
 void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride) {

@@ -26,12 +26,32 @@ const char* product_kernel(ProductType type = ProductType::f32);
 // Whether narrow numbers are multiplied by instructions made for them, and not only rounded.
 bool has_instructions_for(ProductType type);
 
+// Whether matrices of bfloat16, and transposed ones, are read as they are, and not by way of a copy.
+bool reads_any_numbers(ProductType type);
+
 // Rows of a row-major matrix, `stride` floats apart.
 struct RowBlock {
   const float* values = nullptr; // [rows, dims]
   std::int64_t rows = 0;
   std::int64_t stride = 0; // 0: dims
 };
+
+// A bfloat16: the upper half of a float32.
+enum class Bf16 : std::uint16_t {};
+
+// Where a matrix stands in memory, row-major, in either type; or its transpose, if the columns of what stands
+// there are meant by rows.
+struct Numbers {
+  const float* floats = nullptr;
+  const Bf16* narrow = nullptr; // instead of floats
+  std::int64_t stride = 0;      // numbers from row to row of what stands there
+  bool is_transposed = false;
+
+  // The matrix from this row and this column on.
+  Numbers from(std::int64_t row, std::int64_t column) const;
+};
+
+Numbers transposed(const Numbers& numbers);
 
 // Cache lines of memory, on huge pages where it is large.
 class Lines {
@@ -75,8 +95,7 @@ public:
 
   // Fills one panel from its rows of B; several threads may fill different panels. `b` is the whole B.
   void fill(std::int64_t panel, const float* b, std::int64_t stride = 0);
-  // Fills one panel with B = the transpose of `b` [dims(), rows()], rows `stride` floats apart.
-  void fill_transposed(std::int64_t panel, const float* b, std::int64_t stride);
+  void fill(std::int64_t panel, const Numbers& b);
 
   // For products.cpp.
   const ProductKernel& kernel() const { return *kernel_; }
@@ -88,6 +107,7 @@ public:
 private:
   // From the panel's own rows.
   void fill_rows(std::int64_t panel, const float* rows, std::int64_t stride);
+  void fill_columns(std::int64_t panel, const float* columns, std::int64_t stride);
   // Sets scale and sum; gives the steps.
   float scale_row(std::int64_t number, const float* row);
 
@@ -109,8 +129,7 @@ public:
 
   // Rows for products with `b`, and with others of its dims and type.
   void load(RowBlock a, const Panels& b);
-  // Likewise `rows` columns of `a` [dims of b, rows], its rows `stride` floats apart.
-  void load_transposed(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);
+  void load(const Numbers& a, std::int64_t rows, const Panels& b);
 
   // Room for rows that a product with packed output fills.
   unsigned char* prepare(std::int64_t rows, const Panels& b);
@@ -121,6 +140,7 @@ public:
 
 private:
   std::uint32_t* make_room(std::int64_t rows, const Panels& b);
+  void load_columns(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);
 
   std::int64_t rows_ = 0;
   Lines lines_;
@@ -139,16 +159,23 @@ struct ColumnRange {
 };
 
 // What becomes of a complete sum, plus its bias: it is stored, added to what is there, stored as
-// x sigmoid(1.702 x) or max(x, 0), or added with the larger of the new sum and 0 stored.
+// quick_gelu(x) = x sigmoid(1.702 x) or max(x, 0), or added with the larger of the new sum and 0 stored, or
+// stored as x quick_gelu'(hidden).
 struct Epilogue {
-  enum class Kind { store, add, quick_gelu, relu, add_relu };
+  enum class Kind { store, add, quick_gelu, relu, add_relu, quick_gelu_backward };
   Kind kind = Kind::store;
   const float* bias = nullptr; // [columns.count], or none
+  // For training, [a.rows, columns.count] with the output's stride:
+  const Bf16* hidden = nullptr; // quick_gelu_backward reads it
+  Bf16* beside = nullptr;       // or none: quick_gelu writes x, quick_gelu_backward quick_gelu(hidden)
 };
 
 struct ProductOutput {
   float* values = nullptr; // [a.rows, columns.count]
-  std::int64_t stride = 0; // floats from row to row
+  std::int64_t stride = 0; // numbers from row to row
+  Bf16* narrow = nullptr;  // instead of values, rounded; the epilogue adds nothing to what is there
+
+  ProductOutput from(std::int64_t row, std::int64_t column) const;
 };
 
 // On the calling thread.
@@ -158,6 +185,9 @@ void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const E
 // give, without the way through memory where the inner loop can. The epilogue adds nothing to what is there.
 void multiply(const PackedRows& a, const Panels& b, const Epilogue& epilogue, const Panels& next,
               PackedRows& out);
+// Any number of rows and all columns.
+void multiply(const Numbers& a, std::int64_t rows, const Panels& b, const Epilogue& epilogue,
+              ProductOutput out);
 // Any number of rows, stored.
 void multiply(RowBlock a, const Panels& b, ColumnRange columns, float* out, std::int64_t stride);
 

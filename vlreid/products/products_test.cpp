@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "vlreid/base/random.h"
@@ -212,7 +213,7 @@ TEST_P(EveryKernel, TakesTransposedMatrices) {
       transposed[d * kRows + r] = b[r * kDims + d];
   Panels panels(*GetParam().kernel, kRows, kDims);
   for (std::int64_t number = 0; number < panels.panels(); ++number)
-    panels.fill_transposed(number, transposed.data(), kRows);
+    panels.fill(number, {.floats = transposed.data(), .stride = kRows, .is_transposed = true});
   std::vector<float> expected(5 * kRows), out(5 * kRows);
   multiply({a.data(), 5}, panels_of(*GetParam().kernel, b, kDims), {0, kRows}, expected.data(), kRows);
   multiply({a.data(), 5}, panels, {0, kRows}, out.data(), kRows);
@@ -231,12 +232,67 @@ TEST_P(EveryKernel, TakesColumnsAsRows) {
       const Panels panels = panels_of(*GetParam().kernel, normal_values(kColumns * dims, 2), dims);
       PackedRows as_rows, as_columns;
       as_rows.load({transposed.data(), rows}, panels);
-      as_columns.load_transposed(a.data(), rows, kStride, panels);
+      as_columns.load({.floats = a.data(), .stride = kStride, .is_transposed = true}, rows, panels);
       std::vector<float> expected(rows * kColumns), out(rows * kColumns);
       multiply(as_rows, panels, {0, kColumns}, {}, {expected.data(), kColumns});
       multiply(as_columns, panels, {0, kColumns}, {}, {out.data(), kColumns});
       EXPECT_EQ(out, expected) << rows << 'x' << dims;
     }
+}
+
+std::vector<Bf16> narrowed(const std::vector<float>& values) {
+  std::vector<Bf16> result;
+  for (const float x : values)
+    result.push_back(static_cast<Bf16>(__builtin_bit_cast(std::uint32_t, to_bf16(x)) >> 16));
+  return result;
+}
+
+// Rows or columns of A and of B, as bfloat16 or as what those stand for.
+TEST_P(EveryKernel, TakesAndGivesBfloat16) {
+  for (const std::int64_t dims : {1, 31, 32, 75})
+    for (const std::int64_t rows : {1, 16, 47})
+      for (const bool is_transposed : {false, true}) {
+        const std::int64_t columns = 37, slack = 5;
+        const auto numbers = [&](std::int64_t count, std::uint64_t key) {
+          std::vector<float> values =
+              normal_values(is_transposed ? dims * (count + slack) : count * (dims + slack), key);
+          std::ranges::transform(values, values.begin(), to_bf16);
+          return values;
+        };
+        const std::vector<float> a = numbers(rows, 1), b = numbers(columns, 2),
+                                 bias = normal_values(columns, 3);
+        const std::vector<Bf16> narrow_a = narrowed(a), narrow_b = narrowed(b);
+        const auto product = [&](bool is_narrow) {
+          Numbers left{.stride = (is_transposed ? rows : dims) + slack, .is_transposed = is_transposed};
+          Numbers right{.stride = (is_transposed ? columns : dims) + slack, .is_transposed = is_transposed};
+          if (is_narrow) {
+            left.narrow = narrow_a.data();
+            right.narrow = narrow_b.data();
+          } else {
+            left.floats = a.data();
+            right.floats = b.data();
+          }
+          Panels panels(*GetParam().kernel, columns, dims);
+          for (std::int64_t number = 0; number < panels.panels(); ++number)
+            panels.fill(number, right);
+          PackedRows packed;
+          packed.load(left, rows, panels);
+          std::vector<float> out(rows * columns);
+          const Epilogue epilogue{.bias = bias.data()};
+          multiply(packed, panels, {0, columns}, epilogue, {out.data(), columns});
+          std::vector<Bf16> narrow_out(rows * (columns + 1), Bf16{7});
+          multiply(packed, panels, {0, columns}, epilogue,
+                   {.stride = columns + 1, .narrow = narrow_out.data()});
+          for (std::int64_t r = 0; r < rows; ++r) {
+            const std::vector<float> row(out.begin() + r * columns, out.begin() + (r + 1) * columns);
+            EXPECT_TRUE(
+                std::ranges::equal(narrowed(row), std::span(narrow_out).subspan(r * (columns + 1), columns)));
+            EXPECT_EQ(narrow_out[r * (columns + 1) + columns], Bf16{7});
+          }
+          return out;
+        };
+        EXPECT_EQ(product(true), product(false)) << rows << 'x' << dims << ' ' << is_transposed;
+      }
 }
 
 INSTANTIATE_TEST_SUITE_P(Products, EveryKernel, testing::ValuesIn(every_case()), name_of);

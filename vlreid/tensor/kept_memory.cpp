@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::size_t kSmallestBlock = std::size_t{1} << 20;
 
+// A tensor may lie in a block that is larger by this part of its size.
+constexpr std::size_t kMostSlack = 2;
+
 constexpr std::uintptr_t kPage = 4096;
 
 struct Block {
@@ -33,12 +36,12 @@ class BlockStore {
 public:
   void* take(std::size_t bytes) {
     const std::lock_guard lock(mutex_);
-    memory_.in_use += bytes;
+    Block block = kept(bytes);
+    memory_.in_use += block.bytes;
     memory_.most_in_use = std::max(memory_.most_in_use, memory_.in_use);
-    void* memory = kept(bytes);
-    if (memory == nullptr) memory = fresh(bytes);
-    sizes_.emplace(memory, bytes);
-    return memory;
+    if (block.memory == nullptr) block.memory = fresh(bytes);
+    sizes_.emplace(block.memory, block.bytes);
+    return block.memory;
   }
 
   // Whether `memory` is a block.
@@ -61,15 +64,19 @@ public:
   }
 
 private:
-  // The last freed is the likeliest to be in a cache.
-  void* kept(std::size_t bytes) {
-    const auto fits = [&](const Block& block) { return block.bytes == bytes; };
-    const auto last = std::find_if(free_.rbegin(), free_.rend(), fits);
-    if (last == free_.rend()) return nullptr;
-    void* memory = last->memory;
-    free_.erase(std::next(last).base());
-    memory_.kept -= bytes;
-    return memory;
+  // The smallest that is large enough, and of those the last freed, which is the likeliest to be in a cache;
+  // or none, of that size.
+  Block kept(std::size_t bytes) {
+    auto best = free_.end();
+    for (auto block = free_.begin(); block != free_.end(); ++block)
+      if (block->bytes >= bytes && block->bytes <= bytes + bytes / kMostSlack &&
+          (best == free_.end() || block->bytes <= best->bytes))
+        best = block;
+    if (best == free_.end()) return {nullptr, bytes};
+    const Block block = *best;
+    free_.erase(best);
+    memory_.kept -= block.bytes;
+    return block;
   }
 
   void* fresh(std::size_t bytes) {
