@@ -15,7 +15,17 @@ void FeatureMap::resize(std::int64_t new_batch, std::int64_t new_height, std::in
   height = new_height;
   width = new_width;
   channels = new_channels;
-  memory.room_for(pixels() * channels);
+  memory.room_for(pixels() * channels); // twice what bfloat16 needs
+}
+
+Numbers FeatureMap::numbers() const {
+  if (is_narrow) return {.narrow = reinterpret_cast<const Bf16*>(memory.data()), .stride = channels};
+  return {.floats = memory.data(), .stride = channels};
+}
+
+ProductOutput FeatureMap::output() const {
+  if (is_narrow) return {.stride = channels, .narrow = reinterpret_cast<Bf16*>(memory.data())};
+  return {.values = memory.data(), .stride = channels};
 }
 
 PackedConv::PackedConv(const at::Tensor& weight, const at::Tensor& bias, std::int64_t stride,
@@ -33,25 +43,42 @@ void PackedConv::forward(const FeatureMap& x, Epilogue::Kind kind, FeatureMap& o
   out.resize(x.batch, (x.height - 1) / stride_ + 1, (x.width - 1) / stride_ + 1, columns);
   const Epilogue epilogue{.kind = kind, .bias = bias_.data()};
   if (kernel_ == 1 && stride_ == 1)
-    return multiply_on_pool({x.values(), x.pixels()}, weight_, epilogue, {out.values(), columns});
+    return multiply_on_pool(x.numbers(), x.pixels(), weight_, epilogue, out.output());
   const Strips strips = strips_for(out.pixels(), weight_);
   shared_pool().parallel_for(strips.count(), 1, [&](std::size_t begin, std::size_t end, int) {
-    thread_local Scratch neighbourhoods;
     thread_local PackedRows rows;
     for (auto i = static_cast<std::int64_t>(begin); i < static_cast<std::int64_t>(end); ++i) {
-      const std::int64_t first = strips.begin(i), count = strips.begin(i + 1) - first;
-      float* gathered = neighbourhoods.room_for(count * weight_.dims());
-      gather(x, out, first, count, gathered);
-      rows.load({gathered, count}, weight_);
-      multiply(rows, weight_, {0, columns}, epilogue, {out.values() + first * columns, columns});
+      const Pixels pixels{strips.begin(i), strips.begin(i + 1) - strips.begin(i)};
+      load(x, out, pixels, rows);
+      multiply(rows, weight_, {0, columns}, epilogue, out.output().from(pixels.first, 0));
     }
   });
 }
 
-void PackedConv::gather(const FeatureMap& x, const FeatureMap& out, std::int64_t first, std::int64_t count,
-                        float* rows) const {
+void PackedConv::load(const FeatureMap& x, const FeatureMap& out, Pixels pixels, PackedRows& rows) const {
+  thread_local Scratch neighbourhoods;
+  const std::int64_t dims = weight_.dims();
+  if (!x.is_narrow) {
+    float* gathered = neighbourhoods.room_for(pixels.count * dims);
+    gather(x, out, pixels, gathered);
+    return rows.load({gathered, pixels.count}, weight_);
+  }
+  // A group of rows at a time stays in the first cache until it is packed.
+  rows.begin(pixels.count, weight_);
+  const std::int64_t group = rows_at_once(weight_);
+  for (std::int64_t first = 0; first < pixels.count; first += group) {
+    const Pixels some{pixels.first + first, std::min(group, pixels.count - first)};
+    auto* gathered = reinterpret_cast<at::BFloat16*>(neighbourhoods.room_for(group * dims));
+    gather(x, out, some, gathered);
+    rows.load_some({.narrow = reinterpret_cast<const Bf16*>(gathered), .stride = dims}, first, some.count,
+                   weight_);
+  }
+}
+
+template <typename T>
+void PackedConv::gather(const FeatureMap& x, const FeatureMap& out, Pixels pixels, T* rows) const {
   const std::int64_t padding = kernel_ / 2, line = kernel_ * channels_;
-  for (std::int64_t pixel = first; pixel < first + count; ++pixel) {
+  for (std::int64_t pixel = pixels.first; pixel < pixels.first + pixels.count; ++pixel) {
     const std::int64_t image = pixel / (out.height * out.width);
     const std::int64_t top = pixel / out.width % out.height * stride_ - padding;
     const std::int64_t left = pixel % out.width * stride_ - padding;
@@ -60,31 +87,44 @@ void PackedConv::gather(const FeatureMap& x, const FeatureMap& out, std::int64_t
     const std::int64_t after = kernel_ - before - inside;
     for (std::int64_t y = top; y < top + kernel_; ++y, rows += line) {
       if (y < 0 || y >= x.height) {
-        std::fill_n(rows, line, 0.0F);
+        std::memset(rows, 0, line * sizeof(T));
         continue;
       }
-      const float* from = x.values() + ((image * x.height + y) * x.width + left + before) * channels_;
-      std::fill_n(rows, before * channels_, 0.0F);
-      std::memcpy(rows + before * channels_, from, inside * channels_ * sizeof(float));
-      std::fill_n(rows + (before + inside) * channels_, after * channels_, 0.0F);
+      const T* from = x.values<T>() + ((image * x.height + y) * x.width + left + before) * channels_;
+      std::memset(rows, 0, before * channels_ * sizeof(T));
+      std::memcpy(rows + before * channels_, from, inside * channels_ * sizeof(T));
+      std::memset(rows + (before + inside) * channels_, 0, after * channels_ * sizeof(T));
     }
   }
 }
 
-void halve(const FeatureMap& x, FeatureMap& out) {
-  out.resize(x.batch, x.height / 2, x.width / 2, x.channels);
+namespace {
+
+template <typename T>
+void halve_rows(const FeatureMap& x, FeatureMap& out) {
   shared_pool().parallel_for(out.batch * out.height, 4, [&](std::size_t begin, std::size_t end, int) {
     for (auto row = static_cast<std::int64_t>(begin); row < static_cast<std::int64_t>(end); ++row) {
       const std::int64_t image = row / out.height, y = row % out.height, line = x.width * x.channels;
-      const float* upper = x.values() + (image * x.height + 2 * y) * line;
-      float* __restrict to = out.values() + row * out.width * out.channels;
+      const T* upper = x.values<T>() + (image * x.height + 2 * y) * line;
+      T* __restrict to = out.values<T>() + row * out.width * out.channels;
       for (std::int64_t column = 0; column < out.width; ++column) {
-        const float *left = upper + 2 * column * x.channels, *right = left + x.channels;
-        for (std::int64_t c = 0; c < x.channels; ++c)
-          to[column * x.channels + c] = (left[c] + right[c] + left[c + line] + right[c + line]) * 0.25F;
+        const T *left = upper + 2 * column * x.channels, *right = left + x.channels;
+        for (std::int64_t c = 0; c < x.channels; ++c) {
+          const float sum = static_cast<float>(left[c]) + static_cast<float>(right[c]) +
+                            static_cast<float>(left[c + line]) + static_cast<float>(right[c + line]);
+          to[column * x.channels + c] = static_cast<T>(sum * 0.25F);
+        }
       }
     }
   });
+}
+
+} // namespace
+
+void halve(const FeatureMap& x, FeatureMap& out) {
+  out.is_narrow = x.is_narrow;
+  out.resize(x.batch, x.height / 2, x.width / 2, x.channels);
+  return x.is_narrow ? halve_rows<at::BFloat16>(x, out) : halve_rows<float>(x, out);
 }
 
 void mean_of_pixels(const FeatureMap& x, float* out) {
@@ -93,11 +133,13 @@ void mean_of_pixels(const FeatureMap& x, float* out) {
     const auto image = static_cast<std::int64_t>(begin);
     float* __restrict to = out + image * x.channels;
     std::fill_n(to, x.channels, 0.0F);
-    for (std::int64_t pixel = 0; pixel < count; ++pixel) {
-      const float* from = x.values() + (image * count + pixel) * x.channels;
-      for (std::int64_t c = 0; c < x.channels; ++c)
-        to[c] += from[c];
-    }
+    x.with_values([&](const auto* values) {
+      for (std::int64_t pixel = 0; pixel < count; ++pixel) {
+        const auto* from = values + (image * count + pixel) * x.channels;
+        for (std::int64_t c = 0; c < x.channels; ++c)
+          to[c] += static_cast<float>(from[c]);
+      }
+    });
     for (std::int64_t c = 0; c < x.channels; ++c)
       to[c] /= static_cast<float>(count);
   });
@@ -108,10 +150,12 @@ void channels_last(const at::Tensor& images, FeatureMap& out) {
   shared_pool().parallel_for(out.batch, 1, [&](std::size_t begin, std::size_t, int) {
     const auto image = static_cast<std::int64_t>(begin);
     const float* from = images.const_data_ptr<float>() + image * out.channels * area;
-    float* __restrict to = out.values() + image * out.channels * area;
-    for (std::int64_t pixel = 0; pixel < area; ++pixel)
-      for (std::int64_t c = 0; c < out.channels; ++c)
-        to[pixel * out.channels + c] = from[c * area + pixel];
+    out.with_values([&]<typename T>(T* values) {
+      T* __restrict to = values + image * out.channels * area;
+      for (std::int64_t pixel = 0; pixel < area; ++pixel)
+        for (std::int64_t c = 0; c < out.channels; ++c)
+          to[pixel * out.channels + c] = static_cast<T>(from[c * area + pixel]);
+    });
   });
 }
 
@@ -123,10 +167,12 @@ void normalise(const at::Tensor& images, const PixelStatistics& pixels, FeatureM
   const std::int64_t numbers = 3 * out.height * out.width;
   shared_pool().parallel_for(out.batch, 1, [&](std::size_t begin, std::size_t, int) {
     const std::uint8_t* from = images.const_data_ptr<std::uint8_t>() + begin * numbers;
-    float* to = out.values() + begin * numbers;
-    for (std::int64_t i = 0; i < numbers; i += 3)
-      for (std::size_t c = 0; c < 3; ++c)
-        to[i + c] = values[c][from[i + c]];
+    out.with_values([&]<typename T>(T* all) {
+      T* to = all + begin * numbers;
+      for (std::int64_t i = 0; i < numbers; i += 3)
+        for (std::size_t c = 0; c < 3; ++c)
+          to[i + c] = static_cast<T>(values[c][from[i + c]]);
+    });
   });
 }
 

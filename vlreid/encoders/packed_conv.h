@@ -11,13 +11,29 @@
 
 namespace vlreid {
 
-// [batch, height, width, channels] float32.
+// [batch, height, width, channels] float32, or bfloat16.
 struct FeatureMap {
   std::int64_t batch = 0, height = 0, width = 0, channels = 0;
+  bool is_narrow = false;
   Scratch memory = {};
 
   std::int64_t pixels() const { return batch * height * width; }
-  float* values() const { return memory.data(); }
+  // T is float or at::BFloat16, as is_narrow says.
+  template <typename T>
+  T* values() const {
+    return reinterpret_cast<T*>(memory.data());
+  }
+  // body(values), a pointer to either.
+  template <typename Body>
+  void with_values(const Body& body) const {
+    if (is_narrow)
+      body(values<at::BFloat16>());
+    else
+      body(values<float>());
+  }
+  // A row for each pixel.
+  Numbers numbers() const;
+  ProductOutput output() const;
   // Undefined values unless the size is unchanged.
   void resize(std::int64_t new_batch, std::int64_t new_height, std::int64_t new_width,
               std::int64_t new_channels);
@@ -33,14 +49,21 @@ public:
   void forward(const FeatureMap& x, Epilogue::Kind kind, FeatureMap& out) const;
 
 private:
-  // The neighbourhoods of output pixels [first, first + count): [count, k*k*in].
-  void gather(const FeatureMap& x, const FeatureMap& out, std::int64_t first, std::int64_t count,
-              float* rows) const;
+  // Pixels of the output.
+  struct Pixels {
+    std::int64_t first, count;
+  };
+  // Their neighbourhoods [count, k*k*in], of T as in the map.
+  template <typename T>
+  void gather(const FeatureMap& x, const FeatureMap& out, Pixels pixels, T* rows) const;
+  void load(const FeatureMap& x, const FeatureMap& out, Pixels pixels, PackedRows& rows) const;
 
   Panels weight_; // [out, k*k*in]
   std::vector<float> bias_;
   std::int64_t kernel_ = 1, stride_ = 1, channels_ = 0;
 };
+
+// Maps have the type that the output has when they are called, or the input's.
 
 // Means of 2 x 2 pixels.
 void halve(const FeatureMap& x, FeatureMap& out);

@@ -56,6 +56,7 @@ public:
     const ProductType stem = product == ProductType::int8 ? ProductType::f32 : product;
     stem_ = {fold(*net.conv1, *net.bn1, stem), fold(*net.conv2, *net.bn2, stem),
              fold(*net.conv3, *net.bn3, stem)};
+    has_narrow_maps_ = product == ProductType::bf16 && reads_any_numbers(product);
     for (std::size_t stage = 0; stage < 4; ++stage)
       for (const auto& block : net.layers[stage])
         stages_[stage].push_back(fold_block(*block, product));
@@ -66,14 +67,17 @@ public:
               .key_weight = pool.k_proj->weight,
               .value_weight = pool.v_proj->weight,
               .value_bias = pool.v_proj->bias},
-             feature_width_ / kHeadWidth};
-    out_ = {pool.c_proj->weight, pool.c_proj->bias, {}};
+             feature_width_ / kHeadWidth,
+             attention_type(product)};
+    out_ = {pool.c_proj->weight, pool.c_proj->bias, type};
   }
 
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const override {
     VLREID_ASSERT(!class_offset.defined());
     const c10::NoGradGuard no_grad;
     const auto maps = store_.borrow();
+    maps->inner.is_narrow = maps->outer.is_narrow = has_narrow_maps_;
+    maps->x.is_narrow = maps->shortcut.is_narrow = has_narrow_maps_;
     read_images(images, maps->inner);
     stem_[0].forward(maps->inner, Kind::relu, maps->outer);
     stem_[1].forward(maps->outer, Kind::relu, maps->inner);
@@ -125,9 +129,11 @@ private:
     const auto sequence = [&](std::int64_t image, float* rows) {
       const float* positions = positions_.const_data_ptr<float>();
       std::memcpy(rows, askers.const_data_ptr<float>() + image * width, width * sizeof(float));
-      const float* from = map.values() + image * cells * width;
-      for (std::int64_t i = 0; i < cells * width; ++i)
-        rows[width + i] = from[i] + positions[width + i];
+      map.with_values([&](const auto* values) {
+        const auto* from = values + image * cells * width;
+        for (std::int64_t i = 0; i < cells * width; ++i)
+          rows[width + i] = static_cast<float>(from[i]) + positions[width + i];
+      });
     };
     at::Tensor attended = at::empty({map.batch, width}, at::kFloat);
     pool_.attend(askers.const_data_ptr<float>(), map.batch, 1 + cells, sequence,
@@ -137,6 +143,7 @@ private:
 
   PixelStatistics pixels_;
   std::int64_t feature_width_;
+  bool has_narrow_maps_ = false; // between bfloat16 products
   std::array<PackedConv, 3> stem_;
   std::array<std::vector<FoldedBlock>, 4> stages_;
   at::Tensor positions_; // [N, C]

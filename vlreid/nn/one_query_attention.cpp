@@ -18,18 +18,23 @@ std::vector<float> values_of(const at::Tensor& x) {
 // Of each thread.
 struct SequenceScratch {
   Scratch positions, scores, shares; // [N, D], [N, heads], [heads, N]
-  Panels asked, turned;              // [heads, D], [D, N]
-  PackedRows rows;
-};
+  ProductType type = ProductType::f32;
+  Panels asked{0, 0}, turned{0, 0}; // of the type; [heads, D], [D, N]
 
-void fit(Panels& panels, std::int64_t rows, std::int64_t dims) {
-  if (panels.rows() != rows || panels.dims() != dims) panels = Panels(rows, dims);
-}
+  void fit(ProductType wanted, std::int64_t heads, std::int64_t count, std::int64_t dims) {
+    if (type != wanted) {
+      asked = Panels(0, 0, wanted);
+      turned = Panels(0, 0, wanted);
+      type = wanted;
+    }
+    asked.resize(heads, dims);
+    turned.resize(dims, count);
+  }
+};
 
 // answers [heads, D] = softmax(asked positions^T) positions.
 void answer(const float* asked, const float* positions, std::int64_t heads, std::int64_t count,
             std::int64_t dims, SequenceScratch& scratch, float* answers) {
-  fit(scratch.asked, heads, dims);
   for (std::int64_t panel = 0; panel < scratch.asked.panels(); ++panel)
     scratch.asked.fill(panel, asked);
   float* scores = scratch.scores.room_for(count * heads);
@@ -39,7 +44,6 @@ void answer(const float* asked, const float* positions, std::int64_t heads, std:
     for (std::int64_t n = 0; n < count; ++n)
       shares[head * count + n] = scores[n * heads + head];
   softmax_rows(shares, heads, count, count);
-  fit(scratch.turned, dims, count);
   for (std::int64_t panel = 0; panel < scratch.turned.panels(); ++panel)
     scratch.turned.fill(panel, {.floats = positions, .stride = dims, .is_transposed = true});
   multiply({shares, heads}, scratch.turned, {0, dims}, answers, dims);
@@ -47,23 +51,23 @@ void answer(const float* asked, const float* positions, std::int64_t heads, std:
 
 } // namespace
 
-OneQueryAttention::OneQueryAttention(const OneQueryWeights& weights, std::int64_t heads)
-    : heads_(heads), query_bias_(values_of(weights.query_bias)), value_bias_(values_of(weights.value_bias)),
-      store_(std::make_shared<ScratchStore<Buffers>>()) {
+OneQueryAttention::OneQueryAttention(const OneQueryWeights& weights, std::int64_t heads, ProductType type)
+    : heads_(heads), type_(type), query_bias_(values_of(weights.query_bias)),
+      value_bias_(values_of(weights.value_bias)), store_(std::make_shared<ScratchStore<Buffers>>()) {
   const std::int64_t width = weights.query_weight.size(0), dims = weights.query_weight.size(1);
   const std::int64_t depth = width / heads;
   const double scale = 1 / std::sqrt(static_cast<double>(depth));
   const at::Tensor queries = (weights.query_weight.detach().to(at::kFloat) * scale).contiguous();
-  queries_ = pack_on_pool({queries.const_data_ptr<float>(), width}, dims, ProductType::f32);
+  queries_ = pack_on_pool({queries.const_data_ptr<float>(), width}, dims, type);
   for (float& bias : query_bias_)
     bias *= static_cast<float>(scale);
   const std::vector<float> keys = values_of(weights.key_weight), values = values_of(weights.value_weight);
   for (std::int64_t head = 0; head < heads; ++head) {
-    Panels& turned = keys_.emplace_back(dims, depth);
+    Panels& turned = keys_.emplace_back(dims, depth, type);
     for (std::int64_t panel = 0; panel < turned.panels(); ++panel)
       turned.fill(panel,
                   {.floats = keys.data() + head * depth * dims, .stride = dims, .is_transposed = true});
-    values_.emplace_back(RowBlock{values.data() + head * depth * dims, depth}, dims);
+    values_.emplace_back(RowBlock{values.data() + head * depth * dims, depth}, dims, type);
   }
 }
 
@@ -85,6 +89,7 @@ void OneQueryAttention::attend(const float* askers, std::int64_t batch, std::int
     const auto i = static_cast<std::int64_t>(begin);
     float* rows = scratch.positions.room_for(positions * dims);
     sequence(i, rows);
+    scratch.fit(type_, heads_, positions, dims);
     answer(asked + i * heads_ * dims, rows, heads_, positions, dims, scratch, answers + i * heads_ * dims);
   });
   pool.parallel_for(heads_, 1, [&](std::size_t begin, std::size_t, int) {

@@ -21,7 +21,7 @@ struct OneQueryWeights {
 class OneQueryAttention {
 public:
   OneQueryAttention() = default;
-  OneQueryAttention(const OneQueryWeights& weights, std::int64_t heads);
+  OneQueryAttention(const OneQueryWeights& weights, std::int64_t heads, ProductType type = ProductType::f32);
 
   // Writes the positions of a sequence [N, D]; called from several threads.
   using Sequence = std::function<void(std::int64_t sequence, float* positions)>;
@@ -32,6 +32,7 @@ public:
 
 private:
   std::int64_t heads_ = 0;
+  ProductType type_ = ProductType::f32;
   Panels queries_; // [E, D]
   std::vector<float> query_bias_, value_bias_;
   std::vector<Panels> keys_;   // of each head, transposed: [D, d]

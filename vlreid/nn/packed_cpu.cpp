@@ -102,14 +102,15 @@ Layer asking_layer(const AttentionWeights& attention, std::int64_t heads, Produc
   return layer_of(weight, bias, type);
 }
 
-OneQueryAttention one_query(const AttentionWeights& attention, std::int64_t heads) {
+OneQueryAttention one_query(const AttentionWeights& attention, std::int64_t heads, ProductType type) {
   const std::vector<at::Tensor> weights = attention.in_weight.chunk(3), biases = attention.in_bias.chunk(3);
   return {{.query_weight = weights[0],
            .query_bias = biases[0],
            .key_weight = weights[1],
            .value_weight = weights[2],
            .value_bias = biases[2]},
-          heads};
+          heads,
+          attention_type(type)};
 }
 
 Block block_of(ResidualBlock& block, bool is_last, ProductType type) {
@@ -118,7 +119,7 @@ Block block_of(ResidualBlock& block, bool is_last, ProductType type) {
   packed.ln_1 = Norm(*block.ln_1);
   packed.ln_2 = Norm(*block.ln_2);
   if (is_last)
-    packed.first = one_query(attention, block.attn->heads());
+    packed.first = one_query(attention, block.attn->heads(), type);
   else
     packed.in = asking_layer(attention, block.attn->heads(), type);
   packed.out = layer_of(attention.out_weight, attention.out_bias, type);
@@ -240,12 +241,6 @@ private:
       rows.multiply(part.proj.weight, part.proj.epilogue(Epilogue::Kind::add), {x, width_});
       hidden += part.fc.weight.rows();
     }
-  }
-
-  // Narrow numbers where there are instructions for them; else float32, which needs no conversion.
-  static ProductType attention_type(ProductType type) {
-    const bool is_narrow = type == ProductType::bf16 || type == ProductType::int8;
-    return is_narrow && has_instructions_for(ProductType::bf16) ? ProductType::bf16 : ProductType::f32;
   }
 
   template <typename Body>

@@ -44,12 +44,15 @@ Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type) {
 }
 
 void PooledRows::load(RowBlock a, const Panels& b) {
-  strips_ = Strips(a.rows, rows_that_stay_in_cache(b), rows_at_once(b), 1);
+  load({.floats = a.values, .stride = a.stride == 0 ? b.dims() : a.stride}, a.rows, b);
+}
+
+void PooledRows::load(const Numbers& a, std::int64_t rows, const Panels& b) {
+  strips_ = Strips(rows, rows_that_stay_in_cache(b), rows_at_once(b), 1);
   if (static_cast<std::int64_t>(packed_.size()) < strips_.count()) packed_.resize(strips_.count());
-  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
   shared_pool().parallel_for(strips_.count(), 1, [&](std::size_t strip, std::size_t, int) {
     const std::int64_t first = strips_.begin(strip), count = strips_.begin(strip + 1) - first;
-    packed_[strip].load({a.values + first * stride, count, stride}, b);
+    packed_[strip].load(a.from(first, 0), count, b);
   });
 }
 
@@ -66,7 +69,7 @@ void PooledRows::multiply(const Panels& b, const Epilogue& epilogue, ProductOutp
     Epilogue part = epilogue;
     if (part.bias != nullptr) part.bias += column;
     vlreid::multiply(packed_[strip], b, {column, std::min(width, b.rows() - column)}, part,
-                     {out.values + strips_.begin(strip) * out.stride + column, out.stride});
+                     out.from(strips_.begin(strip), column));
   });
 }
 
@@ -75,18 +78,23 @@ bool are_few(std::int64_t rows, const Panels& b) {
 }
 
 void multiply_on_pool(RowBlock a, const Panels& b, const Epilogue& epilogue, ProductOutput out) {
-  if (are_few(a.rows, b)) {
-    thread_local PooledRows rows;
-    rows.load(a, b);
-    return rows.multiply(b, epilogue, out);
-  }
-  const Strips strips = strips_for(a.rows, b);
   const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
+  multiply_on_pool({.floats = a.values, .stride = stride}, a.rows, b, epilogue, out);
+}
+
+void multiply_on_pool(const Numbers& a, std::int64_t rows, const Panels& b, const Epilogue& epilogue,
+                      ProductOutput out) {
+  if (are_few(rows, b)) {
+    thread_local PooledRows packed;
+    packed.load(a, rows, b);
+    return packed.multiply(b, epilogue, out);
+  }
+  const Strips strips = strips_for(rows, b);
   shared_pool().parallel_for(strips.count(), 1, [&](std::size_t strip, std::size_t, int) {
-    thread_local PackedRows rows;
-    const std::int64_t first = strips.begin(strip), count = strips.begin(strip + 1) - first;
-    rows.load({a.values + first * stride, count, stride}, b);
-    multiply(rows, b, {0, b.rows()}, epilogue, {out.values + first * out.stride, out.stride});
+    thread_local PackedRows packed;
+    const std::int64_t first = strips.begin(strip);
+    packed.load(a.from(first, 0), strips.begin(strip + 1) - first, b);
+    multiply(packed, b, {0, b.rows()}, epilogue, out.from(first, 0));
   });
 }
 

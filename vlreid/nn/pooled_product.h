@@ -30,6 +30,7 @@ Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type);
 class PooledRows {
 public:
   void load(RowBlock a, const Panels& b);
+  void load(const Numbers& a, std::int64_t rows, const Panels& b);
   // out = rows b^T and what the epilogue does with it.
   void multiply(const Panels& b, const Epilogue& epilogue, ProductOutput out) const;
 
@@ -43,5 +44,7 @@ bool are_few(std::int64_t rows, const Panels& b);
 
 // out = a b^T and what the epilogue does with it, for any number of rows.
 void multiply_on_pool(RowBlock a, const Panels& b, const Epilogue& epilogue, ProductOutput out);
+void multiply_on_pool(const Numbers& a, std::int64_t rows, const Panels& b, const Epilogue& epilogue,
+                      ProductOutput out);
 
 } // namespace vlreid

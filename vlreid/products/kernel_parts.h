@@ -325,8 +325,16 @@ struct ColumnFinish {
           (given.row_scales[r] * scales);
     x += bias;
     Wide before{};
-    if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu)
-      __builtin_memcpy(&before, out, numbers * sizeof(float));
+    unsigned char* narrow_out = given.narrow + r * given.narrow_stride + first * sizeof(std::uint16_t);
+    if constexpr (kFinish == Finish::add || kFinish == Finish::add_relu) {
+      if (given.narrow == nullptr) {
+        __builtin_memcpy(&before, out, numbers * sizeof(float));
+      } else {
+        WideHalves narrow_before{};
+        __builtin_memcpy(&narrow_before, narrow_out, numbers * sizeof(std::uint16_t));
+        before = float_of_halves(narrow_before);
+      }
+    }
     if constexpr (kFinish == Finish::quick_gelu) keep_beside(given, r, x);
     if constexpr (kFinish == Finish::quick_gelu_backward) {
       WideHalves hidden{};
@@ -339,8 +347,7 @@ struct ColumnFinish {
     x = finished<kFinish>(x, before);
     if (given.narrow != nullptr) {
       const WideHalves narrow = bf16_of(x);
-      __builtin_memcpy(given.narrow + r * given.narrow_stride + first * sizeof(std::uint16_t), &narrow,
-                       numbers * sizeof(std::uint16_t));
+      __builtin_memcpy(narrow_out, &narrow, numbers * sizeof(std::uint16_t));
     } else {
       __builtin_memcpy(out, &x, numbers * sizeof(float));
     }

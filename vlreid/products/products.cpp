@@ -221,11 +221,22 @@ void PackedRows::load(const Numbers& a, std::int64_t rows, const Panels& b) {
     copy_rows(a, rows, b.dims(), floats);
     return load({floats.data(), rows}, b);
   }
+  begin(rows, b);
+  load_some(a, 0, rows, b);
+}
+
+void PackedRows::begin(std::int64_t rows, const Panels& b) {
+  make_room(rows, b);
+}
+
+void PackedRows::load_some(const Numbers& a, std::int64_t first, std::int64_t count, const Panels& b) {
+  const ProductKernel& kernel = b.kernel();
+  VLREID_ASSERT(kernel.packs_any && first % kernel.rows == 0 && first + count <= rows_);
   const std::int64_t lines = b.panel_lines();
-  Word* cells = make_room(rows, b);
-  for (std::int64_t row = 0; row < rows; row += kernel.rows) {
+  Word* cells = reinterpret_cast<Word*>(lines_.get()->bytes) + first * lines;
+  for (std::int64_t row = 0; row < count; row += kernel.rows) {
     PackArguments pack = pack_arguments(a.from(row, 0));
-    pack.count = std::min<std::int64_t>(kernel.rows, rows - row);
+    pack.count = std::min<std::int64_t>(kernel.rows, count - row);
     pack.dims = b.dims();
     pack.lines = lines;
     pack.cells = reinterpret_cast<unsigned char*>(cells + row * lines);
@@ -390,8 +401,6 @@ void multiply(const PackedRows& a, const Panels& b, ColumnRange columns, const E
               ProductOutput out) {
   VLREID_ASSERT(columns.first % Panels::kPanelRows == 0 && columns.first + columns.count <= b.rows());
   VLREID_ASSERT((epilogue.kind == Epilogue::Kind::quick_gelu_backward) == (epilogue.hidden != nullptr));
-  VLREID_ASSERT(out.narrow == nullptr ||
-                (epilogue.kind != Epilogue::Kind::add && epilogue.kind != Epilogue::Kind::add_relu));
   StripProduct(a, b, columns, epilogue, {.memory = out}).run();
 }
 

@@ -131,6 +131,11 @@ public:
   void load(RowBlock a, const Panels& b);
   void load(const Numbers& a, std::int64_t rows, const Panels& b);
 
+  // Likewise some rows at a time, if reads_any_numbers of the type of `b`: room for `rows`, then [first,
+  // first + count) of them, where `first` is a multiple of rows_at_once(b).
+  void begin(std::int64_t rows, const Panels& b);
+  void load_some(const Numbers& a, std::int64_t first, std::int64_t count, const Panels& b);
+
   // Room for rows that a product with packed output fills.
   unsigned char* prepare(std::int64_t rows, const Panels& b);
 
@@ -173,7 +178,7 @@ struct Epilogue {
 struct ProductOutput {
   float* values = nullptr; // [a.rows, columns.count]
   std::int64_t stride = 0; // numbers from row to row
-  Bf16* narrow = nullptr;  // instead of values, rounded; the epilogue adds nothing to what is there
+  Bf16* narrow = nullptr;  // instead of values, rounded
 
   ProductOutput from(std::int64_t row, std::int64_t column) const;
 };

@@ -289,6 +289,13 @@ TEST_P(EveryKernel, TakesAndGivesBfloat16) {
                 std::ranges::equal(narrowed(row), std::span(narrow_out).subspan(r * (columns + 1), columns)));
             EXPECT_EQ(narrow_out[r * (columns + 1) + columns], Bf16{7});
           }
+          std::vector<Bf16> sums = narrowed(out); // twice the product, then
+          multiply(packed, panels, {0, columns}, {Epilogue::Kind::add, bias.data()},
+                   {.stride = columns, .narrow = sums.data()});
+          for (std::size_t i = 0; i < sums.size(); ++i) {
+            const float sum = __builtin_bit_cast(float, static_cast<std::uint32_t>(sums[i]) << 16);
+            EXPECT_NEAR(sum, 2 * out[i], 0.01F * std::fabs(out[i]) + 1e-6F);
+          }
           return out;
         };
         EXPECT_EQ(product(true), product(false)) << rows << 'x' << dims << ' ' << is_transposed;
