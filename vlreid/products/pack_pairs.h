@@ -138,11 +138,17 @@ void pack_group_of_pairs(const PackArguments& given) {
       }
     return;
   }
-  for (int row = 0; row < kRows; ++row) // as they lie in memory
-    for (std::int64_t line = 0; line < given.lines; line += kBlock) {
-      const Words16 cells = cells_of_row<Number>(given, row, line);
-      __builtin_memcpy(given.cells + (line * kRows + row * kBlock) * sizeof(Word), &cells, sizeof cells);
-    }
+  // Some lines of memory of each row, as they lie there: whole rows would be stored to the same few sets of
+  // the first cache.
+  constexpr std::int64_t kSome = 4 * kBlock;
+  for (std::int64_t first = 0; first < given.lines; first += kSome) {
+    const std::int64_t end = first + kSome < given.lines ? first + kSome : given.lines;
+    for (int row = 0; row < kRows; ++row)
+      for (std::int64_t line = first; line < end; line += kBlock) {
+        const Words16 cells = cells_of_row<Number>(given, row, line);
+        __builtin_memcpy(given.cells + (line * kRows + row * kBlock) * sizeof(Word), &cells, sizeof cells);
+      }
+  }
 }
 
 // A panel: cells [lines, 16].
