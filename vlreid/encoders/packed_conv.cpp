@@ -63,15 +63,37 @@ void PackedConv::load(const FeatureMap& x, const FeatureMap& out, Pixels pixels,
     gather(x, out, pixels, gathered);
     return rows.load({gathered, pixels.count}, weight_);
   }
-  // A group of rows at a time stays in the first cache until it is packed.
   rows.begin(pixels.count, weight_);
+  if (channels_ % PiecedRows::kPieceUnit == 0) {
+    thread_local std::vector<const Bf16*> pieces;
+    find_pieces(x, out, pixels, pieces);
+    return rows.load_some(PiecedRows{pieces.data(), channels_}, 0, pixels.count, weight_);
+  }
+  // A group of rows at a time stays in the first cache until it is packed.
   const std::int64_t group = rows_at_once(weight_);
   for (std::int64_t first = 0; first < pixels.count; first += group) {
     const Pixels some{pixels.first + first, std::min(group, pixels.count - first)};
     auto* gathered = reinterpret_cast<at::BFloat16*>(neighbourhoods.room_for(group * dims));
     gather(x, out, some, gathered);
-    rows.load_some({.narrow = reinterpret_cast<const Bf16*>(gathered), .stride = dims}, first, some.count,
-                   weight_);
+    rows.load_some(Numbers{.narrow = reinterpret_cast<const Bf16*>(gathered), .stride = dims}, first,
+                   some.count, weight_);
+  }
+}
+
+void PackedConv::find_pieces(const FeatureMap& x, const FeatureMap& out, Pixels pixels,
+                             std::vector<const Bf16*>& pieces) const {
+  const std::int64_t padding = kernel_ / 2;
+  const Bf16* map = x.numbers().narrow;
+  pieces.clear();
+  for (std::int64_t pixel = pixels.first; pixel < pixels.first + pixels.count; ++pixel) {
+    const std::int64_t image = pixel / (out.height * out.width);
+    const std::int64_t top = pixel / out.width % out.height * stride_ - padding;
+    const std::int64_t left = pixel % out.width * stride_ - padding;
+    for (std::int64_t y = top; y < top + kernel_; ++y)
+      for (std::int64_t column = left; column < left + kernel_; ++column) {
+        const bool is_inside = y >= 0 && y < x.height && column >= 0 && column < x.width;
+        pieces.push_back(is_inside ? map + ((image * x.height + y) * x.width + column) * channels_ : nullptr);
+      }
   }
 }
 

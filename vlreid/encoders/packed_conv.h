@@ -56,6 +56,9 @@ private:
   // Their neighbourhoods [count, k*k*in], of T as in the map.
   template <typename T>
   void gather(const FeatureMap& x, const FeatureMap& out, Pixels pixels, T* rows) const;
+  // Where in the map the pixels of those neighbourhoods are, or null outside: [count, k*k].
+  void find_pieces(const FeatureMap& x, const FeatureMap& out, Pixels pixels,
+                   std::vector<const Bf16*>& pieces) const;
   void load(const FeatureMap& x, const FeatureMap& out, Pixels pixels, PackedRows& rows) const;
 
   Panels weight_; // [out, k*k*in]

@@ -47,8 +47,11 @@ struct PackArguments {
   const float* rows = nullptr;           // the first number of the first row; nullptr with count 0
   const std::uint16_t* narrow = nullptr; // instead: bfloat16; only where the kernel packs_any
   bool is_transposed = false; // rows are columns of what is stored; only where the kernel packs_any
-  std::int64_t stride = 0;    // numbers from row to row of what is stored
-  std::int64_t count = 0;     // of the group's rows; the others are zero
+  const std::uint16_t* const* pieces =
+      nullptr; // instead of both: PiecedRows; only where the kernel packs_any
+  std::int64_t piece_dims = 0;
+  std::int64_t stride = 0; // numbers from row to row of what is stored
+  std::int64_t count = 0;  // of the group's rows; the others are zero
   std::int64_t dims = 0;
   std::int64_t lines = 0;         // of the group; beyond dims: zeros
   const float* steps = nullptr;   // [count]: 8-bit numbers are x * steps, rounded

@@ -151,6 +151,23 @@ void pack_group_of_pairs(const PackArguments& given) {
   }
 }
 
+// Likewise from pieces: whole blocks of cells, as kPieceUnit says.
+template <int kRows>
+void pack_group_of_pieces(const PackArguments& given) {
+  const std::int64_t lines = given.piece_dims / 2, pieces = given.dims / given.piece_dims;
+  for (std::int64_t piece = 0; piece < pieces; ++piece)
+    for (int row = 0; row < kRows; ++row) {
+      const std::uint16_t* from = row < given.count ? given.pieces[row * pieces + piece] : nullptr;
+      Word* to = reinterpret_cast<Word*>(given.cells) + piece * lines * kRows + row * kBlock;
+      for (std::int64_t line = 0; line < lines; line += kBlock, to += kRows * kBlock) {
+        Words16 cells{};
+        if (from != nullptr)
+          cells = side_by_side(sixteen_of(from + 2 * line), sixteen_of(from + 2 * line + kBlock));
+        __builtin_memcpy(to, &cells, sizeof cells);
+      }
+    }
+}
+
 // A panel: cells [lines, 16].
 template <typename Number>
 void fill_panel_of_pairs(const PackArguments& given) {
@@ -163,6 +180,7 @@ void fill_panel_of_pairs(const PackArguments& given) {
 
 template <int kRows>
 void pack_pairs(const PackArguments& given) {
+  if (given.pieces != nullptr) return pack_group_of_pieces<kRows>(given);
   return given.narrow != nullptr ? pack_group_of_pairs<std::uint16_t, kRows>(given)
                                  : pack_group_of_pairs<float, kRows>(given);
 }

@@ -230,18 +230,27 @@ void PackedRows::begin(std::int64_t rows, const Panels& b) {
 }
 
 void PackedRows::load_some(const Numbers& a, std::int64_t first, std::int64_t count, const Panels& b) {
+  for (std::int64_t row = 0; row < count; row += b.kernel().rows)
+    pack_group(pack_arguments(a.from(row, 0)), first + row, count - row, b);
+}
+
+void PackedRows::load_some(const PiecedRows& a, std::int64_t first, std::int64_t count, const Panels& b) {
+  VLREID_ASSERT(a.piece_dims % PiecedRows::kPieceUnit == 0 && b.dims() % a.piece_dims == 0);
+  const std::int64_t of_row = b.dims() / a.piece_dims;
+  for (std::int64_t row = 0; row < count; row += b.kernel().rows)
+    pack_group({.pieces = reinterpret_cast<const std::uint16_t* const*>(a.pieces + row * of_row),
+                .piece_dims = a.piece_dims},
+               first + row, count - row, b);
+}
+
+void PackedRows::pack_group(PackArguments pack, std::int64_t first, std::int64_t count, const Panels& b) {
   const ProductKernel& kernel = b.kernel();
-  VLREID_ASSERT(kernel.packs_any && first % kernel.rows == 0 && first + count <= rows_);
-  const std::int64_t lines = b.panel_lines();
-  Word* cells = reinterpret_cast<Word*>(lines_.get()->bytes) + first * lines;
-  for (std::int64_t row = 0; row < count; row += kernel.rows) {
-    PackArguments pack = pack_arguments(a.from(row, 0));
-    pack.count = std::min<std::int64_t>(kernel.rows, count - row);
-    pack.dims = b.dims();
-    pack.lines = lines;
-    pack.cells = reinterpret_cast<unsigned char*>(cells + row * lines);
-    kernel.pack(pack);
-  }
+  VLREID_ASSERT(kernel.packs_any && first % kernel.rows == 0 && first < rows_);
+  pack.count = std::min<std::int64_t>(kernel.rows, count);
+  pack.dims = b.dims();
+  pack.lines = b.panel_lines();
+  pack.cells = lines_.get()->bytes + first * pack.lines * static_cast<std::int64_t>(sizeof(Word));
+  kernel.pack(pack);
 }
 
 // `rows` columns of `a` [dims of b, rows], its rows `stride` floats apart.

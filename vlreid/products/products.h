@@ -53,6 +53,16 @@ struct Numbers {
 
 Numbers transposed(const Numbers& numbers);
 
+// Rows of bfloat16 whose numbers stand in pieces of equal length here and there in memory: neighbourhoods of
+// pixels.
+struct PiecedRows {
+  // The length of a piece is a multiple of this.
+  static constexpr std::int64_t kPieceUnit = 32;
+
+  const Bf16* const* pieces = nullptr; // [rows, dims / piece_dims]; a null one is zeros
+  std::int64_t piece_dims = 0;
+};
+
 // Cache lines of memory, on huge pages where it is large.
 class Lines {
 public:
@@ -72,6 +82,7 @@ private:
 };
 
 struct ProductKernel;
+struct PackArguments;
 
 // The rows of B as panels: kPanelRows rows beside each other, dimension after dimension, filled up with
 // zeros.
@@ -135,6 +146,7 @@ public:
   // first + count) of them, where `first` is a multiple of rows_at_once(b).
   void begin(std::int64_t rows, const Panels& b);
   void load_some(const Numbers& a, std::int64_t first, std::int64_t count, const Panels& b);
+  void load_some(const PiecedRows& a, std::int64_t first, std::int64_t count, const Panels& b);
 
   // Room for rows that a product with packed output fills.
   unsigned char* prepare(std::int64_t rows, const Panels& b);
@@ -145,6 +157,8 @@ public:
 
 private:
   std::uint32_t* make_room(std::int64_t rows, const Panels& b);
+  // One group: the first rows of at most `count`.
+  void pack_group(PackArguments pack, std::int64_t first, std::int64_t count, const Panels& b);
   void load_columns(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);
 
   std::int64_t rows_ = 0;

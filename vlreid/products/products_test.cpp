@@ -302,6 +302,30 @@ TEST_P(EveryKernel, TakesAndGivesBfloat16) {
       }
 }
 
+TEST_P(EveryKernel, TakesRowsInPieces) {
+  if (!GetParam().kernel->packs_any) GTEST_SKIP() << "rows are gathered for this kernel";
+  constexpr std::int64_t kRows = 70, kPieces = 3, kDims = kPieces * 64, kColumns = 20;
+  const std::vector<Bf16> memory = narrowed(normal_values(kRows * 64, 1));
+  std::vector<Bf16> rows;
+  std::vector<const Bf16*> pieces;
+  for (std::int64_t i = 0; i < kRows * kPieces; ++i) {
+    const bool is_zero = i % 7 == 0;
+    const Bf16* from = memory.data() + i * 5 % kRows * 64;
+    pieces.push_back(is_zero ? nullptr : from);
+    for (std::int64_t d = 0; d < 64; ++d)
+      rows.push_back(is_zero ? Bf16{0} : from[d]);
+  }
+  const Panels panels = panels_of(*GetParam().kernel, normal_values(kColumns * kDims, 2), kDims);
+  PackedRows whole, in_pieces;
+  whole.load(Numbers{.narrow = rows.data(), .stride = kDims}, kRows, panels);
+  in_pieces.begin(kRows, panels);
+  in_pieces.load_some(PiecedRows{pieces.data(), 64}, 0, kRows, panels);
+  std::vector<float> expected(kRows * kColumns), out(kRows * kColumns);
+  multiply(whole, panels, {0, kColumns}, {}, {expected.data(), kColumns});
+  multiply(in_pieces, panels, {0, kColumns}, {}, {out.data(), kColumns});
+  EXPECT_EQ(out, expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(Products, EveryKernel, testing::ValuesIn(every_case()), name_of);
 
 TEST(Products, OfNothingAreNothing) {
