@@ -58,7 +58,7 @@ private:
   using Columns = ColumnFinish<kNumbers == TileNumbers::s8>;
   static constexpr int kVectors = kWidth / kWide;
 
-  const FinishArguments& given_;
+  const FinishArguments given_; // a copy: what is stored cannot change it
   std::int64_t rows_a_step_, row_ = 0;
   Columns columns_[kVectors];
 };

@@ -128,7 +128,8 @@ VLREID_INLINE void read_block(const PackArguments& given, std::int64_t row, std:
 
 // A group of kRows rows: cells [lines / 16, kRows, 16].
 template <typename Number, int kRows>
-void pack_group_of_pairs(const PackArguments& given) {
+void pack_group_of_pairs(const PackArguments& arguments) {
+  const PackArguments given = arguments; // a copy: what is stored cannot change it
   if (given.is_transposed) {
     for (std::int64_t line = 0; line < given.lines; line += kBlock)
       for (int row = 0; row < kRows; row += kBlock) {
@@ -153,7 +154,8 @@ void pack_group_of_pairs(const PackArguments& given) {
 
 // Likewise from pieces: whole blocks of cells, as kPieceUnit says.
 template <int kRows>
-void pack_group_of_pieces(const PackArguments& given) {
+void pack_group_of_pieces(const PackArguments& arguments) {
+  const PackArguments given = arguments;
   const std::int64_t lines = given.piece_dims / 2, pieces = given.dims / given.piece_dims;
   for (std::int64_t piece = 0; piece < pieces; ++piece)
     for (int row = 0; row < kRows; ++row) {
@@ -170,7 +172,8 @@ void pack_group_of_pieces(const PackArguments& given) {
 
 // A panel: cells [lines, 16].
 template <typename Number>
-void fill_panel_of_pairs(const PackArguments& given) {
+void fill_panel_of_pairs(const PackArguments& arguments) {
+  const PackArguments given = arguments;
   for (std::int64_t line = 0; line < given.lines; line += kBlock) {
     Words16 block[kBlock];
     read_block<Number, false>(given, 0, line, block);
