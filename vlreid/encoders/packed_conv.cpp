@@ -80,15 +80,19 @@ void PackedConv::load(const FeatureMap& x, const FeatureMap& out, Pixels pixels,
   }
 }
 
+PackedConv::Corner PackedConv::corner_of(std::int64_t pixel, const FeatureMap& out) const {
+  const std::int64_t padding = kernel_ / 2;
+  return {.image = pixel / (out.height * out.width),
+          .top = pixel / out.width % out.height * stride_ - padding,
+          .left = pixel % out.width * stride_ - padding};
+}
+
 void PackedConv::find_pieces(const FeatureMap& x, const FeatureMap& out, Pixels pixels,
                              std::vector<const Bf16*>& pieces) const {
-  const std::int64_t padding = kernel_ / 2;
   const Bf16* map = x.numbers().narrow;
   pieces.clear();
   for (std::int64_t pixel = pixels.first; pixel < pixels.first + pixels.count; ++pixel) {
-    const std::int64_t image = pixel / (out.height * out.width);
-    const std::int64_t top = pixel / out.width % out.height * stride_ - padding;
-    const std::int64_t left = pixel % out.width * stride_ - padding;
+    const auto [image, top, left] = corner_of(pixel, out);
     for (std::int64_t y = top; y < top + kernel_; ++y)
       for (std::int64_t column = left; column < left + kernel_; ++column) {
         const bool is_inside = y >= 0 && y < x.height && column >= 0 && column < x.width;
@@ -99,11 +103,9 @@ void PackedConv::find_pieces(const FeatureMap& x, const FeatureMap& out, Pixels 
 
 template <typename T>
 void PackedConv::gather(const FeatureMap& x, const FeatureMap& out, Pixels pixels, T* rows) const {
-  const std::int64_t padding = kernel_ / 2, line = kernel_ * channels_;
+  const std::int64_t line = kernel_ * channels_;
   for (std::int64_t pixel = pixels.first; pixel < pixels.first + pixels.count; ++pixel) {
-    const std::int64_t image = pixel / (out.height * out.width);
-    const std::int64_t top = pixel / out.width % out.height * stride_ - padding;
-    const std::int64_t left = pixel % out.width * stride_ - padding;
+    const auto [image, top, left] = corner_of(pixel, out);
     const std::int64_t before = std::max<std::int64_t>(0, -left); // columns outside the image
     const std::int64_t inside = std::min(kernel_, x.width - left) - before;
     const std::int64_t after = kernel_ - before - inside;

@@ -53,6 +53,11 @@ private:
   struct Pixels {
     std::int64_t first, count;
   };
+  // Where a neighbourhood begins in the input; top and left may be outside.
+  struct Corner {
+    std::int64_t image, top, left;
+  };
+  Corner corner_of(std::int64_t pixel, const FeatureMap& out) const;
   // Their neighbourhoods [count, k*k*in], of T as in the map.
   template <typename T>
   void gather(const FeatureMap& x, const FeatureMap& out, Pixels pixels, T* rows) const;
@@ -66,13 +71,11 @@ private:
   std::int64_t kernel_ = 1, stride_ = 1, channels_ = 0;
 };
 
-// Maps have the type that the output has when they are called, or the input's.
-
-// Means of 2 x 2 pixels.
+// Means of 2 x 2 pixels; `out` becomes of the type of `x`.
 void halve(const FeatureMap& x, FeatureMap& out);
 // Means of all pixels: out [batch, channels].
 void mean_of_pixels(const FeatureMap& x, float* out);
-// Contiguous images [B, 3, H, W] float32 with channels last; `out` has their size.
+// Contiguous images [B, 3, H, W] float32 with channels last; `out` has their size, and its own type.
 void channels_last(const at::Tensor& images, FeatureMap& out);
 // Contiguous images [B, H, W, 3] uint8, normalised in float32 as the references do.
 void normalise(const at::Tensor& images, const PixelStatistics& pixels, FeatureMap& out);

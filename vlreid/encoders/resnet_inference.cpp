@@ -69,7 +69,8 @@ public:
               .value_bias = pool.v_proj->bias},
              feature_width_ / kHeadWidth,
              attention_type(product)};
-    out_ = {pool.c_proj->weight, pool.c_proj->bias, type};
+    const bool is_narrow = attention_type(product) == ProductType::bf16;
+    out_ = {pool.c_proj->weight, pool.c_proj->bias, {.type = is_narrow ? at::kBFloat16 : at::kFloat}};
   }
 
   ImageFeatures forward(const at::Tensor& images, const at::Tensor& class_offset) const override {

@@ -42,8 +42,7 @@ struct Norm {
 
 // Eight bits on one scale are too few for a patch and its weights.
 ProductType patch_product_type(InferenceType type) {
-  if (!type.is_int8) return product_type_of(type);
-  return has_instructions_for(ProductType::bf16) ? ProductType::bf16 : ProductType::f32;
+  return type.is_int8 ? attention_type(ProductType::int8) : product_type_of(type);
 }
 
 // The convolution of patches as a product with rows of pixels, in the order that the images have them.

@@ -33,10 +33,6 @@ VLREID_INLINE float fast_exp(float x) {
   return p * std::bit_cast<float>(exponent);
 }
 
-VLREID_INLINE float float_of_bf16(std::uint16_t x) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
-
 // Rounded to the nearest, ties to even; NaN stays one.
 VLREID_INLINE std::uint16_t bf16_of_float(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);

@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::size_t kSmallestBlock = std::size_t{1} << 20;
 
-// A tensor may lie in a block that is larger by this part of its size.
-constexpr std::size_t kMostSlack = 2;
+// A tensor may lie in a block that is larger by its size divided by this.
+constexpr std::size_t kSlackDivisor = 2;
 
 constexpr std::uintptr_t kPage = 4096;
 
@@ -69,7 +69,7 @@ private:
   Block kept(std::size_t bytes) {
     auto best = free_.end();
     for (auto block = free_.begin(); block != free_.end(); ++block)
-      if (block->bytes >= bytes && block->bytes <= bytes + bytes / kMostSlack &&
+      if (block->bytes >= bytes && block->bytes <= bytes + bytes / kSlackDivisor &&
           (best == free_.end() || block->bytes <= best->bytes))
         best = block;
     if (best == free_.end()) return {nullptr, bytes};

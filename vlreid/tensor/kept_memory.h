@@ -1,6 +1,6 @@
-// Memory of large tensors that is kept when they are freed, for the next ones of their size. A training step
-// makes and frees the same tensors as the one before; pages fresh from the system, which clears them, cost a
-// tenth of its time, and a heap of large blocks among small ones gets holes.
+// Memory of large tensors that is kept when they are freed, for the next ones of about their size. A training
+// step makes and frees the same tensors as the one before; pages fresh from the system, which clears them,
+// cost a tenth of its time, and a heap of large blocks among small ones gets holes.
 #pragma once
 
 #include <cstddef>
