@@ -12,7 +12,7 @@ std::int64_t divided_up(std::int64_t a, std::int64_t b) {
 }
 
 // Pieces of a product for each thread: the last ones end at nearly the same time.
-constexpr std::int64_t kPieces = 12;
+constexpr std::int64_t kPieces = 3;
 // Below so many tiles a strip for each thread is too low: reading the weights takes longer than the products.
 constexpr std::int64_t kTilesOfStrip = 6;
 constexpr std::int64_t kColumnUnit = 2 * Panels::kPanelRows; // no tile is wider

@@ -83,6 +83,7 @@ struct TileArguments {
   const unsigned char* panel = nullptr; // [lines] of B, the next panel `panel_stride` bytes further
   std::int64_t panel_stride = 0;
   std::int64_t lines = 0;
+  std::int64_t rows = 0; // of the group that are of use, at least one
   float* sums = nullptr; // [rows, panels * 16] float32, or int32 for 8-bit numbers
   bool adds = false;     // to what is in sums
   // Lines of each panel that later tiles read, fetched meanwhile; the panels again `panel_stride` apart.

@@ -12,7 +12,7 @@ constexpr ProductKernel float_kernel(Cell cell) {
           .b = cell,
           .rows = kRows,
           .panels = kPanels,
-          .lines_at_once = 96,       // 12 KiB of B
+          .lines_at_once = 192,      // 24 KiB of B
           .strip_bytes = 768 * 1024, // of second-level caches of a megabyte or more
           .most_strip_rows = 252,
           .tile = tile<FloatDot<16>, kRows, kPanels>,

@@ -406,19 +406,22 @@ VLREID_INLINE void fetch_ahead(const TileArguments& given, int panel, std::int64
     __builtin_prefetch(from + line * kLineBytes, 0, 2);
 }
 
-// A tile whose sums are vectors `Dot::Sums`: kRows x kPanels * Dot::kVectors of them stay in registers.
-template <class Dot, int kRows, int kPanels>
-void tile(const TileArguments& given) {
+// Lines are fetched among the products, some every so many lines: all at once they would fill the queue for
+// memory.
+constexpr std::int64_t kLinesBetweenFetches = 8;
+
+// The first kCount rows of a tile whose sums are vectors `Dot::Sums`: kCount x kPanels * Dot::kVectors of
+// them stay in registers.
+template <class Dot, int kRows, int kPanels, int kCount>
+void tile_of_rows(const TileArguments& given) {
   using Sums = typename Dot::Sums;
   constexpr int kVectors = kLineBytes / sizeof(Sums); // of a panel
   constexpr int kColumns = kPanels * kVectors;
   constexpr int kWidth = kPanels * kPanelWidth;
   constexpr int kLanes = kPanelWidth / kVectors;
-  for (int p = 0; p < kPanels; ++p)
-    fetch_ahead(given, p, 0, given.ahead_lines);
-  Sums sums[kRows][kColumns];
+  Sums sums[kCount][kColumns];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r)
+  for (int r = 0; r < kCount; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c)
       if (given.adds)
@@ -427,27 +430,45 @@ void tile(const TileArguments& given) {
         sums[r][c] = Sums{};
   const unsigned char* group = given.group;
   const unsigned char* panel = given.panel;
-  for (std::int64_t line = 0; line < given.lines; ++line) {
-    typename Dot::Line b[kColumns];
+  const std::int64_t fetched = (given.ahead_lines * kLinesBetweenFetches + given.lines - 1) / given.lines;
+  std::int64_t ahead = 0;
+  for (std::int64_t line = 0; line < given.lines; ahead += fetched) {
+    const std::int64_t last = ahead + fetched < given.ahead_lines ? ahead + fetched : given.ahead_lines;
 #pragma GCC unroll 8
-    for (int c = 0; c < kColumns; ++c)
-      __builtin_memcpy(&b[c], panel + (c / kVectors) * given.panel_stride + (c % kVectors) * sizeof(Sums),
-                       sizeof(Sums));
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const auto a = Dot::everywhere(group + r * sizeof(Word));
+    for (int p = 0; p < kPanels; ++p)
+      fetch_ahead(given, p, ahead, last);
+    const std::int64_t end =
+        line + kLinesBetweenFetches < given.lines ? line + kLinesBetweenFetches : given.lines;
+    for (; line < end; ++line) {
+      typename Dot::Line b[kColumns];
 #pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c)
-        sums[r][c] = Dot::add(sums[r][c], a, b[c]);
+        __builtin_memcpy(&b[c], panel + (c / kVectors) * given.panel_stride + (c % kVectors) * sizeof(Sums),
+                         sizeof(Sums));
+#pragma GCC unroll 16
+      for (int r = 0; r < kCount; ++r) {
+        const auto a = Dot::everywhere(group + r * sizeof(Word));
+#pragma GCC unroll 8
+        for (int c = 0; c < kColumns; ++c)
+          sums[r][c] = Dot::add(sums[r][c], a, b[c]);
+      }
+      group += kRows * sizeof(Word);
+      panel += kLineBytes;
     }
-    group += kRows * sizeof(Word);
-    panel += kLineBytes;
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r)
+  for (int r = 0; r < kCount; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c)
       __builtin_memcpy(given.sums + r * kWidth + c * kLanes, &sums[r][c], sizeof(Sums));
+}
+
+// No more than given.rows of a tile's rows: those of the last group of a strip may be few.
+template <class Dot, int kRows, int kPanels, int kCount = kRows>
+VLREID_INLINE void tile(const TileArguments& given) {
+  if constexpr (kCount > 1)
+    if (given.rows < kCount) return tile<Dot, kRows, kPanels, kCount - 1>(given);
+  tile_of_rows<Dot, kRows, kPanels, kCount>(given);
 }
 
 // Numbers of float32.

@@ -354,10 +354,11 @@ private:
     for (std::int64_t group = 0; group < groups_; ++group) {
       const std::int64_t row = group * kernel_.rows;
       if (is_last && !kernel_.finishes_meanwhile) out_.fetch(row, column, kernel_.rows);
+      tile.rows = std::min<std::int64_t>(kernel_.rows, a_.rows() - row);
       tile.before = is_waiting_ ? &waiting_ : nullptr;
       kernel_.tile(tile);
       is_waiting_ = false;
-      if (is_last) finish(column, row, tile.sums);
+      if (is_last) finish(column, row, tile.rows, tile.sums);
       tile.group += group_bytes * lines_;
       if (lines_ > kernel_.lines_at_once) tile.sums += kernel_.rows * width_; // else complete at once
       tile.ahead += tile.ahead_lines * kLineBytes;
@@ -366,10 +367,10 @@ private:
   }
 
   // A group's sums: now, or while the next tile is computed, which leaves them where they are until then.
-  void finish(std::int64_t column, std::int64_t row, const float* sums) {
+  void finish(std::int64_t column, std::int64_t row, std::int64_t rows, const float* sums) {
     waiting_ = {.sums = sums,
                 .width = width_,
-                .rows = std::min<std::int64_t>(kernel_.rows, a_.rows() - row),
+                .rows = rows,
                 .columns = std::min(width_, columns_.count - column),
                 .kind = static_cast<int>(epilogue_.kind),
                 .bias = epilogue_.bias == nullptr ? nullptr : epilogue_.bias + column,
