@@ -66,7 +66,6 @@ struct Block {
 };
 
 constexpr std::int64_t kPartWidth = 768;
-constexpr std::int64_t kRowsNormed = 16; // by a thread at a time
 
 Layer layer_of(const at::Tensor& weight, const at::Tensor& bias, ProductType type) {
   const at::Tensor rows = weight.to(at::kFloat).contiguous();
@@ -140,8 +139,9 @@ struct Stream {
 
 // What a pass needs beside x.
 struct Buffers {
-  Scratch answers, attended, normed, hidden, token;
+  Scratch answers, attended, hidden, token;
   PooledRows rows;
+  std::vector<PooledRows> hidden_rows; // of the MLP's parts
 };
 
 // Of each thread of the pool.
@@ -204,43 +204,76 @@ private:
   // Likewise product by product, each shared by all threads: for few rows.
   void run_in_pieces(const Stream& stream, Buffers& buffers) const {
     const std::int64_t rows = stream.rows();
-    float* normed = buffers.normed.room_for(rows * width_);
     for (const Block& block : blocks_) {
       insert_prompt(stream, block, 0, rows);
       if (&block == &blocks_.back()) return;
-      norm_on_pool(block.ln_1, stream, normed);
-      buffers.rows.load({normed, rows}, block.in.weight);
-      buffers.rows.multiply(block.in.weight, block.in.epilogue(Epilogue::Kind::store),
-                            {stream.answers, 3 * width_});
+      load_normed(block.ln_1, {stream.x, rows}, block.in.weight, buffers.rows);
+      multiply_one(buffers.rows, block.in, Epilogue::Kind::store, {stream.answers, 3 * width_});
       attend_all(stream);
-      buffers.rows.load({stream.attended, rows}, block.out.weight);
-      buffers.rows.multiply(block.out.weight, block.out.epilogue(Epilogue::Kind::add), {stream.x, width_});
-      norm_on_pool(block.ln_2, stream, normed);
-      add_mlp(block, {normed, rows}, buffers, stream.x);
+      buffers.rows.load({.floats = stream.attended, .stride = width_}, rows, block.out.weight);
+      multiply_one(buffers.rows, block.out, Epilogue::Kind::add, {stream.x, width_});
+      add_mlp(block, stream.x, rows, buffers);
     }
   }
 
-  void norm_on_pool(const Norm& norm, const Stream& stream, float* normed) const {
-    shared_pool().parallel_for(stream.rows(), kRowsNormed, [&](std::size_t begin, std::size_t end, int) {
-      norm(stream.x + begin * width_, static_cast<std::int64_t>(end - begin), normed + begin * width_);
+  static void multiply_one(const PooledRows& rows, const Layer& layer, Epilogue::Kind kind,
+                           ProductOutput out) {
+    const PooledProduct product{rows, layer.weight, layer.epilogue(kind), out};
+    multiply_on_pool({&product, 1});
+  }
+
+  // LayerNorm of rows of x, for products with `b`.
+  void load_normed(const Norm& norm, RowBlock x, const Panels& b, PooledRows& out) const {
+    out.begin(x.rows, b);
+    shared_pool().parallel_for(out.groups(), 1, [&](std::size_t group, std::size_t, int) {
+      thread_local Scratch scratch;
+      const std::int64_t count = out.count_of(group);
+      float* normed = scratch.room_for(count * width_);
+      norm(x.values + out.first_of(group) * width_, count, normed);
+      out.load_group(group, {.floats = normed, .stride = width_}, b);
     });
   }
 
-  // x += mlp(normed)
-  void add_mlp(const Block& block, RowBlock normed, Buffers& buffers, float* x) const {
-    PooledRows& rows = buffers.rows;
-    float* hidden = buffers.hidden.room_for(normed.rows * block.hidden_width());
-    rows.load(normed, block.mlp.front().fc.weight);
+  // x += mlp(LayerNorm(x)), rows of x
+  void add_mlp(const Block& block, float* x, std::int64_t rows, Buffers& buffers) const {
+    const std::int64_t width = block.hidden_width();
+    float* hidden = buffers.hidden.room_for(rows * width);
+    load_normed(block.ln_2, {x, rows}, block.mlp.front().fc.weight, buffers.rows);
+    std::vector<PooledProduct> products;
     for (std::int64_t column = 0; const MlpPart& part : block.mlp) {
-      rows.multiply(part.fc.weight, part.fc.epilogue(Epilogue::Kind::quick_gelu),
-                    {hidden + column, block.hidden_width()});
+      products.push_back({buffers.rows,
+                          part.fc.weight,
+                          part.fc.epilogue(Epilogue::Kind::quick_gelu),
+                          {hidden + column, width}});
       column += part.fc.weight.rows();
     }
-    for (const MlpPart& part : block.mlp) {
-      rows.load({hidden, normed.rows, block.hidden_width()}, part.proj.weight);
-      rows.multiply(part.proj.weight, part.proj.epilogue(Epilogue::Kind::add), {x, width_});
-      hidden += part.fc.weight.rows();
+    multiply_on_pool(products);
+    load_hidden(block, {hidden, rows, width}, buffers.hidden_rows);
+    products.clear();
+    for (std::size_t i = 0; i < block.mlp.size(); ++i)
+      products.push_back({buffers.hidden_rows[i],
+                          block.mlp[i].proj.weight,
+                          block.mlp[i].proj.epilogue(Epilogue::Kind::add),
+                          {x, width_}});
+    multiply_on_pool(products);
+  }
+
+  // Each part's columns of the hidden layer.
+  static void load_hidden(const Block& block, RowBlock hidden, std::vector<PooledRows>& parts) {
+    parts.resize(std::max(parts.size(), block.mlp.size()));
+    std::vector<std::int64_t> columns;
+    for (std::int64_t column = 0; const MlpPart& part : block.mlp) {
+      parts[columns.size()].begin(hidden.rows, part.proj.weight);
+      columns.push_back(column);
+      column += part.fc.weight.rows();
     }
+    const std::int64_t groups = parts.front().groups();
+    shared_pool().parallel_for(columns.size() * groups, 1, [&](std::size_t i, std::size_t, int) {
+      const std::int64_t part = static_cast<std::int64_t>(i) / groups,
+                         group = static_cast<std::int64_t>(i) % groups;
+      const float* first = hidden.values + parts[part].first_of(group) * hidden.stride + columns[part];
+      parts[part].load_group(group, {.floats = first, .stride = hidden.stride}, block.mlp[part].proj.weight);
+    });
   }
 
   template <typename Body>
@@ -348,8 +381,7 @@ private:
     block.first.attend(normed, batch, tokens, positions, attended);
     multiply_on_pool({attended, batch}, block.out.weight, block.out.epilogue(Epilogue::Kind::add),
                      {x, width_});
-    block.ln_2(x, batch, normed);
-    add_mlp(block, {normed, batch}, buffers, x);
+    add_mlp(block, x, batch, buffers);
   }
 
   std::vector<Block> blocks_;

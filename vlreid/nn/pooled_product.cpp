@@ -43,33 +43,57 @@ Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type) {
   return panels;
 }
 
-void PooledRows::load(RowBlock a, const Panels& b) {
-  load({.floats = a.values, .stride = a.stride == 0 ? b.dims() : a.stride}, a.rows, b);
+void PooledRows::begin(std::int64_t rows, const Panels& b) {
+  rows_ = rows;
+  group_rows_ = rows_at_once(b);
+  strips_ = Strips(rows, rows_that_stay_in_cache(b), group_rows_, 1);
+  if (std::ssize(packed_) < strips_.count()) packed_.resize(strips_.count());
+  for (std::int64_t i = 0; i < strips_.count(); ++i)
+    packed_[i].begin(strips_.begin(i + 1) - strips_.begin(i), b);
+}
+
+std::int64_t PooledRows::groups() const {
+  return divided_up(rows_, group_rows_);
+}
+
+std::int64_t PooledRows::count_of(std::int64_t group) const {
+  return std::min(group_rows_, rows_ - first_of(group));
+}
+
+void PooledRows::load_group(std::int64_t group, const Numbers& rows, const Panels& b) {
+  std::int64_t strip = 0;
+  while (strips_.begin(strip + 1) <= first_of(group))
+    ++strip;
+  packed_[strip].load_some(rows, first_of(group) - strips_.begin(strip), count_of(group), b);
 }
 
 void PooledRows::load(const Numbers& a, std::int64_t rows, const Panels& b) {
-  strips_ = Strips(rows, rows_that_stay_in_cache(b), rows_at_once(b), 1);
-  if (static_cast<std::int64_t>(packed_.size()) < strips_.count()) packed_.resize(strips_.count());
-  shared_pool().parallel_for(strips_.count(), 1, [&](std::size_t strip, std::size_t, int) {
-    const std::int64_t first = strips_.begin(strip), count = strips_.begin(strip + 1) - first;
-    packed_[strip].load(a.from(first, 0), count, b);
+  begin(rows, b);
+  shared_pool().parallel_for(groups(), 1, [&](std::size_t group, std::size_t, int) {
+    load_group(group, a.from(first_of(group), 0), b);
   });
 }
 
-void PooledRows::multiply(const Panels& b, const Epilogue& epilogue, ProductOutput out) const {
-  const std::int64_t strips = strips_.count();
-  if (strips == 0) return;
-  const std::int64_t shares = divided_up(kPieces * shared_pool().size(), strips);
-  const std::int64_t width = divided_up(divided_up(b.rows(), kColumnUnit), shares) * kColumnUnit;
+void multiply_on_pool(std::span<const PooledProduct> products) {
+  std::int64_t columns = 0;
+  for (const PooledProduct& product : products)
+    columns = std::max(columns, product.b.rows());
+  const Strips& strips = products.front().rows.strips();
+  if (strips.count() == 0) return;
+  const std::int64_t shares = divided_up(kPieces * shared_pool().size(), strips.count());
+  const std::int64_t width = divided_up(divided_up(columns, kColumnUnit), shares) * kColumnUnit;
   // Strips of the same columns follow each other: the threads read the same weights at the same time.
-  const std::int64_t pieces = divided_up(b.rows(), width) * strips;
+  const std::int64_t pieces = divided_up(columns, width) * strips.count();
   shared_pool().parallel_for(pieces, 1, [&](std::size_t piece, std::size_t, int) {
-    const std::int64_t strip = static_cast<std::int64_t>(piece) % strips;
-    const std::int64_t column = static_cast<std::int64_t>(piece) / strips * width;
-    Epilogue part = epilogue;
-    if (part.bias != nullptr) part.bias += column;
-    vlreid::multiply(packed_[strip], b, {column, std::min(width, b.rows() - column)}, part,
-                     out.from(strips_.begin(strip), column));
+    const std::int64_t strip = static_cast<std::int64_t>(piece) % strips.count();
+    const std::int64_t column = static_cast<std::int64_t>(piece) / strips.count() * width;
+    for (const PooledProduct& product : products) {
+      if (column >= product.b.rows()) continue;
+      Epilogue part = product.epilogue;
+      if (part.bias != nullptr) part.bias += column;
+      multiply(product.rows.strip(strip), product.b, {column, std::min(width, product.b.rows() - column)},
+               part, product.out.from(strips.begin(strip), column));
+    }
   });
 }
 
@@ -87,7 +111,8 @@ void multiply_on_pool(const Numbers& a, std::int64_t rows, const Panels& b, cons
   if (are_few(rows, b)) {
     thread_local PooledRows packed;
     packed.load(a, rows, b);
-    return packed.multiply(b, epilogue, out);
+    const PooledProduct product{packed, b, epilogue, out};
+    return multiply_on_pool({&product, 1});
   }
   const Strips strips = strips_for(rows, b);
   shared_pool().parallel_for(strips.count(), 1, [&](std::size_t strip, std::size_t, int) {

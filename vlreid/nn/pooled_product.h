@@ -3,6 +3,7 @@
 
 #include "vlreid/products/products.h"
 
+#include <span>
 #include <vector>
 
 namespace vlreid {
@@ -25,19 +26,38 @@ Strips strips_for(std::int64_t rows, const Panels& b);
 // All of B's rows, filled by all threads.
 Panels pack_on_pool(RowBlock b, std::int64_t dims, ProductType type);
 
-// A few rows, packed once for products with several Panels of the same dims and type. The threads share each
-// product in pieces of some columns, so that every thread reads its part of the weights and not all of them.
+// A few rows, packed once for products with several Panels of the same dims and type.
 class PooledRows {
 public:
-  void load(RowBlock a, const Panels& b);
   void load(const Numbers& a, std::int64_t rows, const Panels& b);
-  // out = rows b^T and what the epilogue does with it.
-  void multiply(const Panels& b, const Epilogue& epilogue, ProductOutput out) const;
+  // Likewise group by group, by any threads: room, then numbers from the group's first row on.
+  void begin(std::int64_t rows, const Panels& b);
+  void load_group(std::int64_t group, const Numbers& rows, const Panels& b);
+
+  std::int64_t groups() const;
+  std::int64_t first_of(std::int64_t group) const { return group * group_rows_; }
+  std::int64_t count_of(std::int64_t group) const; // rows
+  const Strips& strips() const { return strips_; }
+  const PackedRows& strip(std::int64_t number) const { return packed_[number]; }
 
 private:
   Strips strips_{0, 1, 1, 1};
+  std::int64_t rows_ = 0, group_rows_ = 1;
   std::vector<PackedRows> packed_; // [strips]; grows and is never cleared
 };
+
+// out = rows b^T and what the epilogue does with it.
+struct PooledProduct {
+  const PooledRows& rows;
+  const Panels& b;
+  Epilogue epilogue;
+  ProductOutput out;
+};
+
+// Products of the same number of rows. The threads share them in pieces of some columns, so that every thread
+// reads its part of the weights and not all of them; a piece's columns are those of one product after the
+// other, which may add to the same output.
+void multiply_on_pool(std::span<const PooledProduct> products);
 
 // Whether rows are so few that strips for all threads would be too low, and PooledRows are faster.
 bool are_few(std::int64_t rows, const Panels& b);

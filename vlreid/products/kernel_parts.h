@@ -104,7 +104,7 @@ VLREID_INLINE void transpose_8x8(const Words8* rows, Words8* columns) {
   }
 }
 
-// Eight lines of kRows cells. Two words behind the last line are overwritten too: the next lines come there.
+// Eight lines of kRows cells.
 template <int kRows>
 VLREID_INLINE void interleave_8_lines(const Word (*part)[kCellsPacked], std::int64_t line, Word* cells) {
   constexpr int kParts = (kRows + 7) / 8;
@@ -120,14 +120,17 @@ VLREID_INLINE void interleave_8_lines(const Word (*part)[kCellsPacked], std::int
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i)
 #pragma GCC unroll 2
-    for (int half = 0; half < kParts; ++half)
-      __builtin_memcpy(cells + i * kRows + 8 * half, &columns[half][i], sizeof(Words8));
+    for (int half = 0; half < kParts; ++half) {
+      // Words behind a line belong to the next, which comes there later; those behind the last line to
+      // others.
+      const int count = i < 7 || kRows - 8 * half > 8 ? 8 : kRows - 8 * half;
+      __builtin_memcpy(cells + i * kRows + 8 * half, &columns[half][i], count * sizeof(Word));
+    }
 }
 
 // Cells [lines, kRows]: those of one line beside each other.
 template <Cell kCell, int kRows>
 void pack_interleaved(const PackArguments& given) {
-  static_assert(kRows % 8 == 0 || kRows % 8 == 6 || kRows < 6); // what interleave_8_lines overwrites
   alignas(64) Word part[kRows][kCellsPacked];
   Word* cells = reinterpret_cast<Word*>(given.cells);
   for (std::int64_t first = 0; first < given.lines; first += kCellsPacked) {

@@ -19,7 +19,6 @@ static_assert(static_cast<int>(Epilogue::Kind::store) == static_cast<int>(Finish
               static_cast<int>(Epilogue::Kind::quick_gelu_backward) ==
                   static_cast<int>(Finish::quick_gelu_backward));
 
-constexpr std::int64_t kWordsBehind = 2;            // that packing may overwrite
 constexpr std::int64_t kMostSums = (512 + 32) * 32; // of a strip of rows and a tile's columns
 // At most so many tiles share the fetching of the panel part that comes next, among their own work.
 constexpr std::int64_t kFetchingTiles = 16;
@@ -163,7 +162,7 @@ std::int64_t rows_that_stay_in_cache(const Panels& b) {
 Word* PackedRows::make_room(std::int64_t rows, const Panels& b) {
   const std::int64_t cells = groups_of(b.kernel(), rows) * b.kernel().rows * b.panel_lines();
   const std::int64_t cells_per_line = kLineBytes / static_cast<std::int64_t>(sizeof(Word));
-  const std::int64_t needed = (cells + kWordsBehind + cells_per_line - 1) / cells_per_line;
+  const std::int64_t needed = (cells + cells_per_line - 1) / cells_per_line;
   lines_.make_room(needed);
   rows_ = rows;
   return reinterpret_cast<Word*>(lines_.get()->bytes);
@@ -173,31 +172,51 @@ unsigned char* PackedRows::prepare(std::int64_t rows, const Panels& b) {
   return reinterpret_cast<unsigned char*>(make_room(rows, b));
 }
 
+// Of a group's first row.
+unsigned char* PackedRows::cells_of_row(std::int64_t row, std::int64_t lines) const {
+  return lines_.get()->bytes + row * lines * static_cast<std::int64_t>(sizeof(Word));
+}
+
 void PackedRows::load(RowBlock a, const Panels& b) {
+  begin(a.rows, b);
+  load_some(a, 0, b);
+}
+
+void PackedRows::load(const Numbers& a, std::int64_t rows, const Panels& b) {
+  const bool are_columns = a.narrow == nullptr && a.is_transposed;
+  if (are_columns && b.kernel().a == Cell::f32) return load_columns(a.floats, rows, a.stride, b);
+  begin(rows, b);
+  load_some(a, 0, rows, b);
+}
+
+void PackedRows::begin(std::int64_t rows, const Panels& b) {
+  make_room(rows, b);
+  if (is_quantised(b.kernel().a)) scales_.resize(rows);
+}
+
+void PackedRows::load_some(RowBlock a, std::int64_t first, const Panels& b) {
   const ProductKernel& kernel = b.kernel();
-  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
-  const std::int64_t groups = groups_of(kernel, a.rows), lines = b.panel_lines();
-  Word* cells = make_room(a.rows, b);
+  VLREID_ASSERT(first % kernel.rows == 0 && first + a.rows <= rows_);
+  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride, lines = b.panel_lines();
   std::vector<float> steps; // [rows]
   if (is_quantised(kernel.a)) {
-    scales_.resize(a.rows);
     steps.resize(a.rows);
     for (std::int64_t r = 0; r < a.rows; ++r) {
       const float largest = kernel.largest(a.values + r * stride, b.dims());
       steps[r] = largest > 0 ? kLargest8Bit / largest : 0.0F;
-      scales_[r] = largest / kLargest8Bit;
+      scales_[first + r] = largest / kLargest8Bit;
     }
   }
   std::vector<float> split_rows; // [group rows, 3 dims]
   std::vector<float> parts;
-  for (std::int64_t g = 0; g < groups; ++g) {
-    PackArguments pack{.rows = a.values + g * kernel.rows * stride,
+  for (std::int64_t row = 0; row < a.rows; row += kernel.rows) {
+    PackArguments pack{.rows = a.values + row * stride,
                        .stride = stride,
-                       .count = std::min<std::int64_t>(kernel.rows, a.rows - g * kernel.rows),
+                       .count = std::min<std::int64_t>(kernel.rows, a.rows - row),
                        .dims = b.dims(),
                        .lines = lines,
-                       .steps = steps.empty() ? nullptr : steps.data() + g * kernel.rows,
-                       .cells = nullptr};
+                       .steps = steps.empty() ? nullptr : steps.data() + row,
+                       .cells = cells_of_row(first + row, lines)};
     if (kernel.is_split) {
       split_rows.clear();
       for (std::int64_t r = 0; r < pack.count; ++r) {
@@ -207,29 +226,17 @@ void PackedRows::load(RowBlock a, const Panels& b) {
       pack.rows = split_rows.data();
       pack.stride = pack.dims = 3 * b.dims();
     }
-    pack.cells = reinterpret_cast<unsigned char*>(cells + g * kernel.rows * lines);
     kernel.pack(pack);
   }
 }
 
-void PackedRows::load(const Numbers& a, std::int64_t rows, const Panels& b) {
-  const ProductKernel& kernel = b.kernel();
-  if (!kernel.packs_any) {
-    if (a.narrow == nullptr && !a.is_transposed) return load({a.floats, rows, a.stride}, b);
-    if (a.narrow == nullptr && kernel.a == Cell::f32) return load_columns(a.floats, rows, a.stride, b);
-    thread_local std::vector<float> floats; // [rows, dims]
-    copy_rows(a, rows, b.dims(), floats);
-    return load({floats.data(), rows}, b);
-  }
-  begin(rows, b);
-  load_some(a, 0, rows, b);
-}
-
-void PackedRows::begin(std::int64_t rows, const Panels& b) {
-  make_room(rows, b);
-}
-
 void PackedRows::load_some(const Numbers& a, std::int64_t first, std::int64_t count, const Panels& b) {
+  if (!b.kernel().packs_any) {
+    if (a.narrow == nullptr && !a.is_transposed) return load_some({a.floats, count, a.stride}, first, b);
+    thread_local std::vector<float> floats; // [count, dims]
+    copy_rows(a, count, b.dims(), floats);
+    return load_some({floats.data(), count}, first, b);
+  }
   for (std::int64_t row = 0; row < count; row += b.kernel().rows)
     pack_group(pack_arguments(a.from(row, 0)), first + row, count - row, b);
 }
@@ -249,7 +256,7 @@ void PackedRows::pack_group(PackArguments pack, std::int64_t first, std::int64_t
   pack.count = std::min<std::int64_t>(kernel.rows, count);
   pack.dims = b.dims();
   pack.lines = b.panel_lines();
-  pack.cells = lines_.get()->bytes + first * pack.lines * static_cast<std::int64_t>(sizeof(Word));
+  pack.cells = cells_of_row(first, pack.lines);
   kernel.pack(pack);
 }
 

@@ -142,10 +142,12 @@ public:
   void load(RowBlock a, const Panels& b);
   void load(const Numbers& a, std::int64_t rows, const Panels& b);
 
-  // Likewise some rows at a time, if reads_any_numbers of the type of `b`: room for `rows`, then [first,
-  // first + count) of them, where `first` is a multiple of rows_at_once(b).
+  // Likewise some rows at a time: room for `rows`, then [first, first + count) of them, where `first` is a
+  // multiple of rows_at_once(b). Threads may load different rows at once.
   void begin(std::int64_t rows, const Panels& b);
+  void load_some(RowBlock a, std::int64_t first, const Panels& b);
   void load_some(const Numbers& a, std::int64_t first, std::int64_t count, const Panels& b);
+  // If reads_any_numbers of the type of `b`.
   void load_some(const PiecedRows& a, std::int64_t first, std::int64_t count, const Panels& b);
 
   // Room for rows that a product with packed output fills.
@@ -157,6 +159,7 @@ public:
 
 private:
   std::uint32_t* make_room(std::int64_t rows, const Panels& b);
+  unsigned char* cells_of_row(std::int64_t row, std::int64_t lines) const;
   // One group: the first rows of at most `count`.
   void pack_group(PackArguments pack, std::int64_t first, std::int64_t count, const Panels& b);
   void load_columns(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);

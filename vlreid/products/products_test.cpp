@@ -326,6 +326,23 @@ TEST_P(EveryKernel, TakesRowsInPieces) {
   EXPECT_EQ(out, expected);
 }
 
+// Threads load groups at once: none may touch another's cells.
+TEST_P(EveryKernel, TakesGroupsInAnyOrder) {
+  constexpr std::int64_t kRows = 70, kDims = 96, kColumns = 20;
+  const std::vector<float> a = normal_values(kRows * kDims, 1);
+  const Panels panels = panels_of(*GetParam().kernel, normal_values(kColumns * kDims, 2), kDims);
+  PackedRows whole, in_groups;
+  whole.load(RowBlock{a.data(), kRows}, panels);
+  in_groups.begin(kRows, panels);
+  const std::int64_t group = rows_at_once(panels);
+  for (std::int64_t first = (kRows - 1) / group * group; first >= 0; first -= group)
+    in_groups.load_some(RowBlock{a.data() + first * kDims, std::min(group, kRows - first)}, first, panels);
+  std::vector<float> expected(kRows * kColumns), out(kRows * kColumns);
+  multiply(whole, panels, {0, kColumns}, {}, {expected.data(), kColumns});
+  multiply(in_groups, panels, {0, kColumns}, {}, {out.data(), kColumns});
+  EXPECT_EQ(out, expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(Products, EveryKernel, testing::ValuesIn(every_case()), name_of);
 
 TEST(Products, OfNothingAreNothing) {
