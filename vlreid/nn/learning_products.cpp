@@ -20,7 +20,7 @@ namespace {
 
 // Dimensions that are summed up at once: a strip of so deep rows is wide enough to use each panel often.
 constexpr std::int64_t kDepth = 768;
-constexpr std::int64_t kDepthOfNarrow = 768;
+constexpr std::int64_t kDepthOfNarrow = 1024;
 // Below, packing and waking the threads cost more than they bring.
 constexpr std::int64_t kFewestRows = 256;
 constexpr std::int64_t kFewestProducts = std::int64_t{1} << 26;
