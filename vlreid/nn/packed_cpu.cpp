@@ -44,8 +44,9 @@ struct Layer {
 
 // A part of the MLP's hidden layer, narrow enough to stay in the second-level cache with a strip of rows.
 struct MlpPart {
-  Layer fc;   // D -> part
-  Layer proj; // part -> D; the bias is the first part's
+  std::int64_t first; // column of the hidden layer
+  Layer fc;           // D -> part
+  Layer proj;         // part -> D; the bias is the first part's
 };
 
 // A block's weights.
@@ -84,7 +85,7 @@ std::vector<MlpPart> mlp_of(const Mlp& mlp, ProductType type) {
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t begin = hidden * part / parts, end = hidden * (part + 1) / parts;
     result.push_back(
-        {layer_of(fc.slice(0, begin, end), mlp.c_fc->bias.slice(0, begin, end), type),
+        {begin, layer_of(fc.slice(0, begin, end), mlp.c_fc->bias.slice(0, begin, end), type),
          layer_of(proj.slice(1, begin, end), part == 0 ? mlp.c_proj->bias : at::Tensor(), type)});
   }
   return result;
@@ -208,18 +209,16 @@ private:
       insert_prompt(stream, block, 0, rows);
       if (&block == &blocks_.back()) return;
       load_normed(block.ln_1, {stream.x, rows}, block.in.weight, buffers.rows);
-      multiply_one(buffers.rows, block.in, Epilogue::Kind::store, {stream.answers, 3 * width_});
+      multiply_on_pool(PooledProduct{buffers.rows,
+                                     block.in.weight,
+                                     block.in.epilogue(Epilogue::Kind::store),
+                                     {stream.answers, 3 * width_}});
       attend_all(stream);
       buffers.rows.load({.floats = stream.attended, .stride = width_}, rows, block.out.weight);
-      multiply_one(buffers.rows, block.out, Epilogue::Kind::add, {stream.x, width_});
+      multiply_on_pool(PooledProduct{
+          buffers.rows, block.out.weight, block.out.epilogue(Epilogue::Kind::add), {stream.x, width_}});
       add_mlp(block, stream.x, rows, buffers);
     }
-  }
-
-  static void multiply_one(const PooledRows& rows, const Layer& layer, Epilogue::Kind kind,
-                           ProductOutput out) {
-    const PooledProduct product{rows, layer.weight, layer.epilogue(kind), out};
-    multiply_on_pool({&product, 1});
   }
 
   // LayerNorm of rows of x, for products with `b`.
@@ -240,13 +239,11 @@ private:
     float* hidden = buffers.hidden.room_for(rows * width);
     load_normed(block.ln_2, {x, rows}, block.mlp.front().fc.weight, buffers.rows);
     std::vector<PooledProduct> products;
-    for (std::int64_t column = 0; const MlpPart& part : block.mlp) {
+    for (const MlpPart& part : block.mlp)
       products.push_back({buffers.rows,
                           part.fc.weight,
                           part.fc.epilogue(Epilogue::Kind::quick_gelu),
-                          {hidden + column, width}});
-      column += part.fc.weight.rows();
-    }
+                          {hidden + part.first, width}});
     multiply_on_pool(products);
     load_hidden(block, {hidden, rows, width}, buffers.hidden_rows);
     products.clear();
@@ -261,18 +258,15 @@ private:
   // Each part's columns of the hidden layer.
   static void load_hidden(const Block& block, RowBlock hidden, std::vector<PooledRows>& parts) {
     parts.resize(std::max(parts.size(), block.mlp.size()));
-    std::vector<std::int64_t> columns;
-    for (std::int64_t column = 0; const MlpPart& part : block.mlp) {
-      parts[columns.size()].begin(hidden.rows, part.proj.weight);
-      columns.push_back(column);
-      column += part.fc.weight.rows();
-    }
+    for (std::size_t i = 0; i < block.mlp.size(); ++i)
+      parts[i].begin(hidden.rows, block.mlp[i].proj.weight);
     const std::int64_t groups = parts.front().groups();
-    shared_pool().parallel_for(columns.size() * groups, 1, [&](std::size_t i, std::size_t, int) {
-      const std::int64_t part = static_cast<std::int64_t>(i) / groups,
-                         group = static_cast<std::int64_t>(i) % groups;
-      const float* first = hidden.values + parts[part].first_of(group) * hidden.stride + columns[part];
-      parts[part].load_group(group, {.floats = first, .stride = hidden.stride}, block.mlp[part].proj.weight);
+    shared_pool().parallel_for(block.mlp.size() * groups, 1, [&](std::size_t i, std::size_t, int) {
+      const MlpPart& part = block.mlp[i / groups];
+      PooledRows& rows = parts[i / groups];
+      const std::int64_t group = static_cast<std::int64_t>(i) % groups;
+      const float* first = hidden.values + rows.first_of(group) * hidden.stride + part.first;
+      rows.load_group(group, {.floats = first, .stride = hidden.stride}, part.proj.weight);
     });
   }
 

@@ -111,8 +111,7 @@ void multiply_on_pool(const Numbers& a, std::int64_t rows, const Panels& b, cons
   if (are_few(rows, b)) {
     thread_local PooledRows packed;
     packed.load(a, rows, b);
-    const PooledProduct product{packed, b, epilogue, out};
-    return multiply_on_pool({&product, 1});
+    return multiply_on_pool(PooledProduct{packed, b, epilogue, out});
   }
   const Strips strips = strips_for(rows, b);
   shared_pool().parallel_for(strips.count(), 1, [&](std::size_t strip, std::size_t, int) {

@@ -58,6 +58,9 @@ struct PooledProduct {
 // reads its part of the weights and not all of them; a piece's columns are those of one product after the
 // other, which may add to the same output.
 void multiply_on_pool(std::span<const PooledProduct> products);
+inline void multiply_on_pool(const PooledProduct& product) {
+  multiply_on_pool({&product, 1});
+}
 
 // Whether rows are so few that strips for all threads would be too low, and PooledRows are faster.
 bool are_few(std::int64_t rows, const Panels& b);

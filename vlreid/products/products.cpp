@@ -172,11 +172,6 @@ unsigned char* PackedRows::prepare(std::int64_t rows, const Panels& b) {
   return reinterpret_cast<unsigned char*>(make_room(rows, b));
 }
 
-// Of a group's first row.
-unsigned char* PackedRows::cells_of_row(std::int64_t row, std::int64_t lines) const {
-  return lines_.get()->bytes + row * lines * static_cast<std::int64_t>(sizeof(Word));
-}
-
 void PackedRows::load(RowBlock a, const Panels& b) {
   begin(a.rows, b);
   load_some(a, 0, b);
@@ -196,8 +191,7 @@ void PackedRows::begin(std::int64_t rows, const Panels& b) {
 
 void PackedRows::load_some(RowBlock a, std::int64_t first, const Panels& b) {
   const ProductKernel& kernel = b.kernel();
-  VLREID_ASSERT(first % kernel.rows == 0 && first + a.rows <= rows_);
-  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride, lines = b.panel_lines();
+  const std::int64_t stride = a.stride == 0 ? b.dims() : a.stride;
   std::vector<float> steps; // [rows]
   if (is_quantised(kernel.a)) {
     steps.resize(a.rows);
@@ -212,21 +206,17 @@ void PackedRows::load_some(RowBlock a, std::int64_t first, const Panels& b) {
   for (std::int64_t row = 0; row < a.rows; row += kernel.rows) {
     PackArguments pack{.rows = a.values + row * stride,
                        .stride = stride,
-                       .count = std::min<std::int64_t>(kernel.rows, a.rows - row),
-                       .dims = b.dims(),
-                       .lines = lines,
-                       .steps = steps.empty() ? nullptr : steps.data() + row,
-                       .cells = cells_of_row(first + row, lines)};
+                       .steps = steps.empty() ? nullptr : steps.data() + row};
     if (kernel.is_split) {
       split_rows.clear();
-      for (std::int64_t r = 0; r < pack.count; ++r) {
+      for (std::int64_t r = 0; r < std::min<std::int64_t>(kernel.rows, a.rows - row); ++r) {
         split_row(pack.rows + r * stride, b.dims(), SplitOrder::upper_upper_lower, parts);
         split_rows.insert(split_rows.end(), parts.begin(), parts.end());
       }
       pack.rows = split_rows.data();
-      pack.stride = pack.dims = 3 * b.dims();
+      pack.stride = 3 * b.dims();
     }
-    kernel.pack(pack);
+    pack_group(pack, first + row, a.rows - row, b);
   }
 }
 
@@ -242,6 +232,7 @@ void PackedRows::load_some(const Numbers& a, std::int64_t first, std::int64_t co
 }
 
 void PackedRows::load_some(const PiecedRows& a, std::int64_t first, std::int64_t count, const Panels& b) {
+  VLREID_ASSERT(b.kernel().packs_any);
   VLREID_ASSERT(a.piece_dims % PiecedRows::kPieceUnit == 0 && b.dims() % a.piece_dims == 0);
   const std::int64_t of_row = b.dims() / a.piece_dims;
   for (std::int64_t row = 0; row < count; row += b.kernel().rows)
@@ -252,11 +243,11 @@ void PackedRows::load_some(const PiecedRows& a, std::int64_t first, std::int64_t
 
 void PackedRows::pack_group(PackArguments pack, std::int64_t first, std::int64_t count, const Panels& b) {
   const ProductKernel& kernel = b.kernel();
-  VLREID_ASSERT(kernel.packs_any && first % kernel.rows == 0 && first < rows_);
+  VLREID_ASSERT(first % kernel.rows == 0 && first + count <= rows_);
   pack.count = std::min<std::int64_t>(kernel.rows, count);
-  pack.dims = b.dims();
+  pack.dims = (kernel.is_split ? 3 : 1) * b.dims();
   pack.lines = b.panel_lines();
-  pack.cells = cells_of_row(first, pack.lines);
+  pack.cells = lines_.get()->bytes + first * pack.lines * static_cast<std::int64_t>(sizeof(Word));
   kernel.pack(pack);
 }
 

@@ -159,7 +159,6 @@ public:
 
 private:
   std::uint32_t* make_room(std::int64_t rows, const Panels& b);
-  unsigned char* cells_of_row(std::int64_t row, std::int64_t lines) const;
   // One group: the first rows of at most `count`.
   void pack_group(PackArguments pack, std::int64_t first, std::int64_t count, const Panels& b);
   void load_columns(const float* a, std::int64_t rows, std::int64_t stride, const Panels& b);
